@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mech.c - find mechanisms and kinds of secret, choose among kinds
+ *
+ * As strong as its weakest: a record that holds an MD5 verifier is worth what MD5 is worth to
+ * somebody with store and key, so a dear hash beside it costs time at each login and protects
+ * nothing. Hence the two rules here. A password is checked against the cheapest secret that is
+ * there; and a list of mechanisms that needs nothing weaker than a slow hash gets no fast one.
+ *
+ * The kind `password` is defined here, because it serves every mechanism and belongs to none.
+ */
+#include "mech/mech.h"
+
+#include "util/codec.h"
+#include "util/mem.h"
+
+static enum mailauth_status derive_password(const struct ma_derive *from, struct ma_buf *out)
+{
+	ma_buf_put(out, from->password);
+	return ma_buf_status(out);
+}
+
+static enum mailauth_status check_password(struct ma_span secret, struct ma_span password)
+{
+	return ma_equal_ct(secret, password) ? MAILAUTH_OK : MAILAUTH_E_DENIED;
+}
+
+/* Text, because what asks for a password takes it for a string. */
+static enum mailauth_status decoy_password(const struct ma_config *config,
+					   const uint8_t seed[MA_SHA256_LEN], struct ma_buf *out)
+{
+	(void)config;
+	ma_hex_encode(ma_span(seed, MA_SHA256_LEN), out);
+	return ma_buf_status(out);
+}
+
+static const struct ma_kind kind_password = {
+	.id = MA_KIND_PASSWORD,
+	.name = "password",
+	.strength = MA_STRENGTH_CLEAR,
+	.cost_ns = 10,
+	.derive = derive_password,
+	.check = check_password,
+	.decoy = decoy_password,
+};
+
+const struct ma_mech *ma_mech_find(struct ma_span name)
+{
+	for (size_t i = 0; i < ma_n_mechs; i++)
+		if (ma_span_equal_case(name, ma_span_text(ma_mechs[i]->name)))
+			return ma_mechs[i];
+	return NULL;
+}
+
+const struct ma_kind *ma_kind_find(unsigned int id)
+{
+	if (id == MA_KIND_PASSWORD)
+		return &kind_password;
+	for (size_t i = 0; i < ma_n_mechs; i++)
+		for (size_t j = 0; ma_mechs[i]->brings[j] != NULL; j++)
+			if (ma_mechs[i]->brings[j]->id == id)
+				return ma_mechs[i]->brings[j];
+	return NULL;
+}
+
+bool ma_mech_accepts(const struct ma_mech *mech, const struct ma_secret *secret)
+{
+	if (mech->by_password)
+		return ma_kind_find(secret->kind) != NULL;
+	return secret->kind == mech->kind->id;
+}
+
+static bool has_kind(const struct ma_kinds *kinds, const struct ma_kind *kind)
+{
+	for (size_t i = 0; i < kinds->n; i++)
+		if (kinds->items[i] == kind)
+			return true;
+	return false;
+}
+
+static void add_kind(struct ma_kinds *kinds, const struct ma_kind *kind)
+{
+	if (has_kind(kinds, kind))
+		return;
+	ma_assert(kinds->n < MA_SECRETS_MAX);
+	kinds->items[kinds->n++] = kind;
+}
+
+/* Mechanisms that need the password itself are served only by accounts that keep it. */
+static void add_mech(const struct ma_mech *mech, struct ma_kinds *kinds, bool *by_password)
+{
+	if (mech->by_password)
+		*by_password = true;
+	else if (mech->kind->id != MA_KIND_PASSWORD)
+		add_kind(kinds, mech->kind);
+}
+
+static bool has_fast(const struct ma_kinds *kinds)
+{
+	for (size_t i = 0; i < kinds->n; i++)
+		if (kinds->items[i]->strength < MA_STRENGTH_SLOW)
+			return true;
+	return false;
+}
+
+bool ma_mech_kinds(struct ma_span list, bool recoverable, struct ma_kinds *kinds_out,
+		   struct ma_span *unknown_out)
+{
+	bool by_password = false;
+	bool all = true;
+	struct ma_span word;
+
+	*kinds_out = (struct ma_kinds){.n = 0};
+	while (ma_span_take_word(&list, " ,\t", &word)) {
+		const struct ma_mech *mech = ma_mech_find(word);
+
+		all = false;
+		*unknown_out = word;
+		if (mech == NULL)
+			return false;
+		add_mech(mech, kinds_out, &by_password);
+	}
+	for (size_t i = 0; all && i < ma_n_mechs; i++)
+		add_mech(ma_mechs[i], kinds_out, &by_password);
+	if (recoverable)
+		add_kind(kinds_out, &kind_password);
+	if (by_password && has_fast(kinds_out))
+		add_kind(kinds_out, &ma_kind_sasl_plain);
+	else if (by_password && kinds_out->n == 0)
+		add_kind(kinds_out, &ma_kind_crypt);
+	return true;
+}
+
+static enum mailauth_status check_cheapest(const struct ma_credential *credential,
+					   struct ma_span password)
+{
+	const struct ma_kind *best = NULL;
+	const struct ma_secret *secret = NULL;
+
+	for (size_t i = 0; i < credential->n_secrets; i++) {
+		const struct ma_kind *kind = ma_kind_find(credential->secrets[i].kind);
+
+		if (kind != NULL && (best == NULL || kind->cost_ns < best->cost_ns)) {
+			best = kind;
+			secret = &credential->secrets[i];
+		}
+	}
+	return best != NULL ? best->check(secret->value, password) : MAILAUTH_E_DENIED;
+}
+
+enum mailauth_status ma_mech_check_password(const struct ma_candidates *candidates,
+					    struct ma_span password)
+{
+	enum mailauth_status status = MAILAUTH_E_DENIED;
+
+	/* All of them, so that the time does not tell which one fitted. */
+	for (size_t i = 0; i < candidates->n; i++) {
+		enum mailauth_status one = check_cheapest(candidates->items[i], password);
+
+		if (status != MAILAUTH_OK && one != MAILAUTH_E_DENIED)
+			status = one;
+	}
+	return status;
+}

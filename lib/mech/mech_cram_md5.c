@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mech_cram_md5.c - CRAM-MD5
+ *
+ * RFC 2195 section 2:
+ *
+ *   S: <random.time@host>                    (a fresh msg-id, RFC 822)
+ *   C: user SP hex(HMAC-MD5(password, challenge))
+ *   S: done
+ *
+ * The secret is not the password but HMAC-MD5's two states after it (RFC 2195 section 3 suggests
+ * as much), 32 bytes in the form that Cyrus SASL calls cmusaslsecretCRAM-MD5. It serves CRAM-MD5
+ * as the password itself would, but no other mechanism that hashes differently.
+ */
+#include "mech/mech.h"
+
+#include "util/codec.h"
+#include "util/mem.h"
+
+#define CHALLENGE_MAX 512 /* bytes: two numbers and a host name */
+#define NONCE_LEN     16
+
+struct cram_state {
+	bool asked;
+	size_t challenge_len;
+	uint8_t challenge[CHALLENGE_MAX];
+};
+
+static enum mailauth_status make_challenge(struct ma_exchange *exchange, struct cram_state *state)
+{
+	struct ma_buf out = ma_buf_fixed(state->challenge, sizeof(state->challenge));
+	uint8_t nonce[NONCE_LEN];
+	enum mailauth_status status = ma_random(exchange->crypto, nonce, sizeof(nonce));
+
+	if (status != MAILAUTH_OK)
+		return status;
+	ma_buf_put_text(&out, "<");
+	ma_hex_encode(ma_span(nonce, sizeof(nonce)), &out);
+	ma_buf_printf(&out, ".%lld@", (long long)exchange->now_s);
+	ma_buf_put(&out, exchange->host);
+	ma_buf_put_text(&out, ">");
+	state->challenge_len = out.len;
+	return ma_buf_status(&out);
+}
+
+static enum mailauth_status step(struct ma_exchange *exchange, struct ma_span in,
+				 struct ma_buf *reply)
+{
+	struct cram_state *state = exchange->state;
+	enum mailauth_status status;
+
+	if (state->asked)
+		return ma_cram_md5_check(exchange, ma_span(state->challenge, state->challenge_len),
+					 in);
+	/* RFC 2195 section 2: the server speaks first */
+	if (in.len != 0)
+		return MAILAUTH_E_PROTOCOL;
+	status = make_challenge(exchange, state);
+	if (status != MAILAUTH_OK)
+		return status;
+	state->asked = true;
+	ma_buf_put(reply, ma_span(state->challenge, state->challenge_len));
+	status = ma_buf_status(reply);
+	return status == MAILAUTH_OK ? MAILAUTH_CONTINUE : status;
+}
+
+static bool fits(struct ma_span secret, struct ma_span challenge, struct ma_span digest)
+{
+	uint8_t want[MA_MD5_LEN];
+	bool ok;
+
+	if (secret.len != MA_HMAC_MD5_STATE)
+		return false;
+	ma_hmac_md5_digest(secret.p, challenge, want);
+	ok = ma_equal_ct(digest, ma_span(want, sizeof(want)));
+	ma_wipe(want, sizeof(want));
+	return ok;
+}
+
+enum mailauth_status ma_cram_md5_check(struct ma_exchange *exchange, struct ma_span challenge,
+				       struct ma_span response)
+{
+	const struct ma_candidates *candidates;
+	enum mailauth_status status;
+	uint8_t digest[MA_MD5_LEN];
+	struct ma_span user;
+	struct ma_span hex;
+	bool ok = false;
+
+	/* RFC 2195 section 2: a space divides; user names with spaces make it the last one */
+	if (!ma_span_split_last(response, ' ', &user, &hex) || user.len == 0 ||
+	    !ma_hex_decode(hex, digest, sizeof(digest)))
+		return MAILAUTH_E_PROTOCOL;
+	status = exchange->lookup(exchange->lookup_arg, ma_span(NULL, 0), user, &candidates);
+	if (status != MAILAUTH_OK)
+		return status;
+	/* All of them, so that the time does not tell which one fitted. */
+	for (size_t i = 0; i < candidates->n; i++) {
+		const struct ma_secret *secret =
+			ma_credential_secret(candidates->items[i], MA_KIND_CRAM_MD5);
+
+		if (secret != NULL &&
+		    fits(secret->value, challenge, ma_span(digest, sizeof(digest))))
+			ok = true;
+	}
+	return ok ? MAILAUTH_OK : MAILAUTH_E_DENIED;
+}
+
+static enum mailauth_status derive(const struct ma_derive *from, struct ma_buf *out)
+{
+	uint8_t *state = ma_buf_reserve(out, MA_HMAC_MD5_STATE);
+
+	if (state != NULL)
+		ma_hmac_md5_derive(from->password, state);
+	return ma_buf_status(out);
+}
+
+static enum mailauth_status check(struct ma_span secret, struct ma_span password)
+{
+	uint8_t got[MA_HMAC_MD5_STATE];
+	bool ok;
+
+	ma_hmac_md5_derive(password, got);
+	ok = ma_equal_ct(ma_span(got, sizeof(got)), secret);
+	ma_wipe(got, sizeof(got));
+	return ok ? MAILAUTH_OK : MAILAUTH_E_DENIED;
+}
+
+static enum mailauth_status decoy(const struct ma_config *config, const uint8_t seed[MA_SHA256_LEN],
+				  struct ma_buf *out)
+{
+	(void)config;
+	ma_buf_put(out, ma_span(seed, MA_HMAC_MD5_STATE));
+	return ma_buf_status(out);
+}
+
+static const struct ma_kind kind_cram_md5 = {
+	.id = MA_KIND_CRAM_MD5,
+	.name = "cram-md5",
+	.strength = MA_STRENGTH_FAST,
+	.cost_ns = 400,
+	.derive = derive,
+	.check = check,
+	.decoy = decoy,
+};
+
+const struct ma_mech ma_mech_cram_md5 = {
+	.name = "CRAM-MD5",
+	.kind = &kind_cram_md5,
+	.brings = {&kind_cram_md5},
+	.state_size = sizeof(struct cram_state),
+	.step = step,
+};

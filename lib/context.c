@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * context.c - open and close a context, options, texts
+ *
+ * Everything that can fail for lack of privilege happens here, once: configuration, key file,
+ * store. A server opens its context before it enters a chroot and gives up root, and works from
+ * memory and open descriptors afterwards. What the configuration's values mean to names, mechanisms
+ * and stores is checked here, because util/config.c does not know them.
+ */
+#include "lib.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <mailauth/admin.h>
+
+#include "util/mem.h"
+
+static int64_t wall_clock(void)
+{
+	struct timespec now;
+
+	/* Days and log lines need no more, and this one costs no more than a memory read. */
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return now.tv_sec;
+}
+
+int32_t ma_today(const struct mailauth *ctx)
+{
+	return (int32_t)(ctx->now_s() / 86400);
+}
+
+static bool read_options(const struct mailauth_options *options, struct mailauth_options *copy_out)
+{
+	*copy_out = (struct mailauth_options){.size = sizeof(*copy_out)};
+	if (options == NULL)
+		return true;
+	if (options->size != sizeof(*options) || (options->flags & ~MAILAUTH_OPEN_WRITE) != 0)
+		return false;
+	*copy_out = *options;
+	return true;
+}
+
+bool ma_request_copy(const struct mailauth_request *request, struct mailauth_request *copy_out)
+{
+	*copy_out = (struct mailauth_request){.size = sizeof(*copy_out)};
+	if (request == NULL)
+		return true;
+	if (request->size != sizeof(*request) || (request->flags & ~MAILAUTH_REQUEST_TLS) != 0)
+		return false;
+	*copy_out = *request;
+	return true;
+}
+
+/* The host's name with its domain; the short one if nothing else is known. */
+static char *host_name(void)
+{
+	char host[256];
+	struct addrinfo hints = {.ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	char *name = NULL;
+
+	if (gethostname(host, sizeof(host)) != 0)
+		return NULL;
+	host[sizeof(host) - 1] = '\0';
+	/* A name with a dot is whole, and need not be looked up at each start. */
+	if (strchr(host, '.') == NULL && getaddrinfo(host, NULL, &hints, &found) == 0 &&
+	    found->ai_canonname != NULL)
+		name = ma_text_copy(ma_span_text(found->ai_canonname));
+	if (found != NULL)
+		freeaddrinfo(found);
+	return name != NULL ? name : ma_text_copy(ma_span_text(host));
+}
+
+static enum mailauth_status set_default_realm(struct mailauth *ctx)
+{
+	struct ma_name name;
+	const char *refusal;
+
+	if (ctx->config.default_realm == NULL)
+		ctx->config.default_realm = host_name();
+	if (ctx->config.default_realm == NULL)
+		return MAILAUTH_E_NOMEM;
+	ctx->default_realm = ma_span_text(ctx->config.default_realm);
+	refusal = ma_name_parse(ma_span_text("x"), ctx->default_realm, &name);
+	if (refusal == NULL)
+		return MAILAUTH_OK;
+	ma_log(&ctx->log, MAILAUTH_LOG_ERROR, "config", "default_realm %s: %s",
+	       ctx->config.default_realm, refusal);
+	return ma_config_error(&ctx->config, MA_CONFIG_DEFAULT_REALM, &ctx->log,
+			       "set default_realm to a domain such as example.org");
+}
+
+/* The kind that most accounts are checked against. */
+static const struct ma_kind *cheapest(const struct ma_kinds *kinds)
+{
+	const struct ma_kind *best = kinds->items[0];
+
+	for (size_t i = 1; i < kinds->n; i++)
+		if (kinds->items[i]->cost_ns < best->cost_ns)
+			best = kinds->items[i];
+	return best;
+}
+
+static enum mailauth_status check_mechanisms(struct mailauth *ctx)
+{
+	const char *list = ctx->config.mechanisms;
+	struct ma_kinds kinds;
+	struct ma_span unknown;
+
+	if (!ma_mech_kinds(ma_span_text(list != NULL ? list : ""), false, &kinds, &unknown)) {
+		char text[512];
+		struct ma_buf why = ma_buf_fixed(text, sizeof(text));
+
+		ma_buf_put_text(&why, "mechanisms: this build has no ");
+		ma_buf_put_escaped(&why, unknown);
+		ma_buf_put_text(&why, ", only");
+		for (size_t i = 0; i < ma_n_mechs; i++)
+			ma_buf_printf(&why, " %s", ma_mechs[i]->name);
+		return ma_config_error(&ctx->config, MA_CONFIG_MECHANISMS, &ctx->log,
+				       ma_buf_text(&why));
+	}
+	ctx->decoy_kind = cheapest(&kinds);
+	return MAILAUTH_OK;
+}
+
+static enum mailauth_status open_crypto(struct mailauth *ctx)
+{
+	const char *missing;
+	enum mailauth_status status = ma_crypto_new(&ctx->crypto, &missing);
+
+	if (status == MAILAUTH_E_CONFIG)
+		ma_log(&ctx->log, MAILAUTH_LOG_ERROR, "config",
+		       "this OpenSSL lacks %s; install one that has it", missing);
+	return status;
+}
+
+/* Log, configuration and crypto: what is needed before keys and store are touched. */
+static enum mailauth_status prepare(const struct mailauth_options *options, struct mailauth **out)
+{
+	MA_CLEANUP(mailauth_free) struct mailauth *ctx = ma_alloc(sizeof(*ctx));
+	enum mailauth_status status;
+
+	*out = NULL;
+	if (ctx == NULL)
+		return MAILAUTH_E_NOMEM;
+	mailauth_set_logger(ctx, options->log, options->log_arg, options->log_level);
+	ctx->write = (options->flags & MAILAUTH_OPEN_WRITE) != 0;
+	ctx->now_s = wall_clock;
+	status = ma_config_load(options->config, &ctx->log, &ctx->config);
+	if (status == MAILAUTH_OK && options->store != NULL) {
+		ma_cleanup_text(&ctx->config.store);
+		ctx->config.store = ma_text_copy(ma_span_text(options->store));
+		status = ctx->config.store != NULL ? MAILAUTH_OK : MAILAUTH_E_NOMEM;
+	}
+	if (status == MAILAUTH_OK)
+		status = set_default_realm(ctx);
+	if (status == MAILAUTH_OK)
+		status = check_mechanisms(ctx);
+	if (status == MAILAUTH_OK)
+		status = open_crypto(ctx);
+	if (status == MAILAUTH_OK)
+		*out = ma_steal(ctx);
+	return status;
+}
+
+static enum mailauth_status find_store(struct mailauth *ctx, const struct ma_store_ops **ops_out,
+				       struct ma_store_params *params_out)
+{
+	*params_out = (struct ma_store_params){
+		.write = ctx->write,
+		.timeout_s = ctx->config.store_timeout_s,
+		.map_size = ctx->config.map_size,
+		.log = &ctx->log,
+	};
+	return ma_store_find(ctx->config.store, &ctx->log, ops_out, &params_out->address);
+}
+
+/* From the oldest key, so that decoys stay the same when a key is added. */
+static enum mailauth_status make_decoy_key(struct mailauth *ctx)
+{
+	struct ma_span label = ma_span_text("libmailauth decoys");
+
+	return ma_hmac_sha256(ctx->crypto, ma_span(ctx->keyring.keys[0].bytes, MA_GCM_KEY_LEN),
+			      &label, 1, ctx->decoy_key);
+}
+
+enum mailauth_status ma_context_open(const struct mailauth_options *options, uid_t owner,
+				     struct mailauth **ctx_out)
+{
+	MA_CLEANUP(mailauth_free) struct mailauth *ctx = NULL;
+	struct mailauth_options copy;
+	const struct ma_store_ops *ops;
+	struct ma_store_params params;
+	enum mailauth_status status;
+
+	*ctx_out = NULL;
+	if (!read_options(options, &copy))
+		return MAILAUTH_E_USAGE;
+	status = prepare(&copy, &ctx);
+	if (status == MAILAUTH_OK)
+		status = find_store(ctx, &ops, &params);
+	if (status == MAILAUTH_OK)
+		status = ma_keyring_load(ctx->config.key_file, owner, &ctx->log, &ctx->keyring);
+	if (status == MAILAUTH_OK)
+		status = make_decoy_key(ctx);
+	if (status == MAILAUTH_OK)
+		status = ops->open(&params, &ctx->store);
+	if (status == MAILAUTH_OK)
+		*ctx_out = ma_steal(ctx);
+	return status;
+}
+
+static enum mailauth_status init_key(struct mailauth *ctx, const struct ma_store_ops *ops,
+				     const struct ma_store_params *params, uid_t owner, gid_t group)
+{
+	const char *path = ctx->config.key_file;
+	enum mailauth_status status;
+
+	if (access(path, F_OK) != 0 && ops->exists(params)) {
+		ma_log(&ctx->log, MAILAUTH_LOG_ERROR, "key",
+		       "key file %s is gone, but there is a store; restore the key from a backup, "
+		       "or remove the store %s to begin anew",
+		       path, ctx->config.store);
+		return MAILAUTH_E_CONFIG;
+	}
+	status = ma_keyring_create(path, group, ctx->crypto, &ctx->log);
+	if (status != MAILAUTH_OK && status != MAILAUTH_E_EXISTS)
+		return status;
+	return ma_keyring_load(path, owner, &ctx->log, &ctx->keyring);
+}
+
+enum mailauth_status ma_store_init(const struct mailauth_options *options, uid_t owner, gid_t group)
+{
+	MA_CLEANUP(mailauth_free) struct mailauth *ctx = NULL;
+	struct mailauth_options copy;
+	const struct ma_store_ops *ops;
+	struct ma_store_params params;
+	enum mailauth_status status;
+
+	if (!read_options(options, &copy))
+		return MAILAUTH_E_USAGE;
+	copy.flags |= MAILAUTH_OPEN_WRITE;
+	status = prepare(&copy, &ctx);
+	if (status == MAILAUTH_OK)
+		status = find_store(ctx, &ops, &params);
+	if (status == MAILAUTH_OK)
+		status = init_key(ctx, ops, &params, owner, group);
+	if (status == MAILAUTH_OK)
+		status = ops->create(&params, group);
+	if (status == MAILAUTH_OK)
+		status = ops->open(&params, &ctx->store);
+	return status;
+}
+
+enum mailauth_status mailauth_open(const struct mailauth_options *options,
+				   struct mailauth **ctx_out)
+{
+	if (ctx_out == NULL)
+		return MAILAUTH_E_USAGE;
+	return ma_context_open(options, 0, ctx_out);
+}
+
+enum mailauth_status mailauth_store_init(const struct mailauth_options *options, gid_t group)
+{
+	return ma_store_init(options, 0, group);
+}
+
+void mailauth_free(struct mailauth **ctx_in)
+{
+	struct mailauth *ctx = ctx_in != NULL ? *ctx_in : NULL;
+
+	if (ctx == NULL)
+		return;
+	for (size_t i = 0; i < MA_ARRAY_SIZE(ctx->workers); i++) {
+		struct ma_worker *worker = atomic_exchange(&ctx->workers[i], NULL);
+
+		ma_worker_free(&worker);
+	}
+	if (ctx->store != NULL)
+		ctx->store->ops->close(&ctx->store);
+	ma_crypto_free(&ctx->crypto);
+	ma_keyring_clear(&ctx->keyring);
+	ma_wipe(ctx->decoy_key, sizeof(ctx->decoy_key));
+	ma_config_clear(&ctx->config);
+	ma_free(ctx);
+	*ctx_in = NULL;
+}
+
+void mailauth_set_logger(struct mailauth *ctx, mailauth_log_fn *log, void *arg,
+			 enum mailauth_log_level level)
+{
+	ctx->log = (struct ma_log){.fn = log, .arg = arg, .level = level};
+}
+
+size_t mailauth_mech_count(void)
+{
+	return ma_n_mechs;
+}
+
+const char *mailauth_mech_name(size_t index)
+{
+	return index < ma_n_mechs ? ma_mechs[index]->name : NULL;
+}
+
+const char *mailauth_version(void)
+{
+	return MAILAUTH_VERSION;
+}
+
+const char *mailauth_status_name(enum mailauth_status status)
+{
+	switch (status) {
+#define NAME(s)                                                                                    \
+	case s:                                                                                    \
+		return #s
+		NAME(MAILAUTH_OK);
+		NAME(MAILAUTH_CONTINUE);
+		NAME(MAILAUTH_E_INTERNAL);
+		NAME(MAILAUTH_E_DENIED);
+		NAME(MAILAUTH_E_PROTOCOL);
+		NAME(MAILAUTH_E_LIMIT);
+		NAME(MAILAUTH_E_TEMPFAIL);
+		NAME(MAILAUTH_E_UNSUPPORTED);
+		NAME(MAILAUTH_E_NOTFOUND);
+		NAME(MAILAUTH_E_EXISTS);
+		NAME(MAILAUTH_E_CONFIG);
+		NAME(MAILAUTH_E_CORRUPT);
+		NAME(MAILAUTH_E_NOMEM);
+		NAME(MAILAUTH_E_USAGE);
+#undef NAME
+	}
+	return "MAILAUTH_E_?";
+}

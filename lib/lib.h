@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lib.h - structs shared by the files of this folder; never installed
+ *
+ * Data flows one way: a call of the public API (session.c, verifier.c, admin.c) takes a worker,
+ * reads a record into it (worker.c), decides (login.c) and answers.
+ */
+#ifndef MA_LIB_H
+#define MA_LIB_H
+
+#include <stdatomic.h>
+
+#include "account/account.h"
+#include "account/name.h"
+#include "account/seal.h"
+#include "mech/mech.h"
+#include "store/store.h"
+#include "util/base.h"
+#include "util/config.h"
+#include "util/hash.h"
+#include "util/log.h"
+
+#define MA_WORKERS_KEPT 16
+
+/* What one thread needs for one login, kept for the next, so that a login allocates nothing. */
+struct ma_worker {
+	struct ma_cipher *cipher;
+	struct ma_account account; /* points into record, plain */
+	size_t record_len;
+	size_t plain_len;
+	size_t decoy_len;
+	struct ma_credential decoy; /* points into decoy_bytes */
+	uint8_t record[MA_RECORD_MAX];
+	uint8_t plain[MA_RECORD_MAX];
+	uint8_t decoy_bytes[MA_SECRET_MAX];
+};
+
+struct mailauth {
+	struct ma_log log;
+	struct ma_config config;
+	struct ma_span default_realm; /* in config.default_realm */
+	struct ma_keyring keyring;
+	uint8_t decoy_key[MA_SHA256_LEN];
+	const struct ma_kind *decoy_kind; /* what an unknown user's password is checked against */
+	struct ma_crypto *crypto;
+	struct ma_store *store;
+	bool write;
+	int64_t (*now_s)(void); /* seconds since 1970-01-01 UTC; tests put another in */
+	_Atomic(struct ma_worker *) workers[MA_WORKERS_KEPT];
+};
+
+/* context.c */
+
+/* @owner: as for ma_keyring_load(). mailauth_open() is this with root. */
+MA_MUST_CHECK enum mailauth_status ma_context_open(const struct mailauth_options *options,
+						   uid_t owner, struct mailauth **ctx_out);
+MA_MUST_CHECK enum mailauth_status ma_store_init(const struct mailauth_options *options,
+						 uid_t owner, gid_t group);
+/* Copies what the caller's version of the struct has; false if that is not enough. */
+MA_MUST_CHECK bool ma_request_copy(const struct mailauth_request *request,
+				   struct mailauth_request *copy_out);
+int32_t ma_today(const struct mailauth *ctx);
+
+/* worker.c */
+
+MA_MUST_CHECK enum mailauth_status ma_worker_take(struct mailauth *ctx,
+						  struct ma_worker **worker_out);
+/* Wipes what it held and keeps it for the next. */
+void ma_worker_give_back(struct mailauth *ctx, struct ma_worker **worker);
+void ma_worker_free(struct ma_worker **worker);
+
+/* Reads an account into the worker. MAILAUTH_E_CORRUPT is logged with the name. */
+MA_MUST_CHECK enum mailauth_status ma_worker_read(struct mailauth *ctx, struct ma_worker *worker,
+						  const struct ma_name *name);
+/* The first account behind @name (empty: of all); @name becomes its name, if damaged, too. */
+MA_MUST_CHECK enum mailauth_status
+ma_worker_read_next(struct mailauth *ctx, struct ma_worker *worker, struct ma_name *name);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * session.c - login dialogues, and the same in one call
+ *
+ * A session steps a mechanism with the client's messages (RFC 4422 section 3) and joins it with the
+ * account through login.c. It ends with the first status that is not MAILAUTH_CONTINUE. The
+ * one-shot calls are for servers that ran the dialogue themselves; they allocate nothing.
+ */
+#include <mailauth/mailauth.h>
+
+#include "lib.h"
+#include "login.h"
+#include "util/mem.h"
+
+struct mailauth_session {
+	struct mailauth *ctx;
+	const struct ma_mech *mech;
+	struct mailauth_request request; /* its texts are ours */
+	bool is_over;
+	bool is_proven;
+	struct ma_name user;
+	struct ma_buf reply;
+	_Alignas(max_align_t) uint8_t state[];
+};
+
+static enum mailauth_status copy_text(const char *text, const char **copy_out)
+{
+	*copy_out = NULL;
+	if (text == NULL)
+		return MAILAUTH_OK;
+	*copy_out = ma_text_copy(ma_span_text(text));
+	return *copy_out != NULL ? MAILAUTH_OK : MAILAUTH_E_NOMEM;
+}
+
+static void free_text(const char **text)
+{
+	union {
+		const char *in;
+		char *out;
+	} address = {.in = *text};
+
+	ma_free(address.out);
+	*text = NULL;
+}
+
+static enum mailauth_status own_request(struct mailauth_request *request)
+{
+	struct mailauth_request from = *request;
+	enum mailauth_status status;
+
+	request->service = NULL;
+	request->peer = NULL;
+	request->group = NULL;
+	request->realm = NULL;
+	request->host = NULL;
+	status = copy_text(from.service, &request->service);
+	if (status == MAILAUTH_OK)
+		status = copy_text(from.peer, &request->peer);
+	if (status == MAILAUTH_OK)
+		status = copy_text(from.group, &request->group);
+	if (status == MAILAUTH_OK)
+		status = copy_text(from.realm, &request->realm);
+	if (status == MAILAUTH_OK)
+		status = copy_text(from.host, &request->host);
+	return status;
+}
+
+/* A password in the clear needs TLS, unless the administrator says otherwise. */
+static bool may_send_password(const struct mailauth *ctx, const struct mailauth_request *request)
+{
+	return ctx->config.plaintext_always || (request->flags & MAILAUTH_REQUEST_TLS) != 0;
+}
+
+enum mailauth_status mailauth_session_new(struct mailauth *ctx, const char *mech_name,
+					  const struct mailauth_request *request,
+					  struct mailauth_session **session_out)
+{
+	MA_CLEANUP(mailauth_session_free) struct mailauth_session *session = NULL;
+	const struct ma_mech *mech;
+	struct mailauth_request copy;
+	enum mailauth_status status;
+
+	if (session_out == NULL)
+		return MAILAUTH_E_USAGE;
+	*session_out = NULL;
+	if (ctx == NULL || mech_name == NULL || !ma_request_copy(request, &copy))
+		return MAILAUTH_E_USAGE;
+	mech = ma_mech_find(ma_span_text(mech_name));
+	if (mech == NULL || (mech->by_password && !may_send_password(ctx, &copy)))
+		return MAILAUTH_E_UNSUPPORTED;
+	session = ma_alloc(sizeof(*session) + mech->state_size);
+	if (session == NULL)
+		return MAILAUTH_E_NOMEM;
+	session->ctx = ctx;
+	session->mech = mech;
+	session->request = copy;
+	session->reply = ma_buf(MAILAUTH_MESSAGE_MAX);
+	status = own_request(&session->request);
+	if (status == MAILAUTH_OK)
+		*session_out = ma_steal(session);
+	return status;
+}
+
+void mailauth_session_free(struct mailauth_session **session_in)
+{
+	struct mailauth_session *session = session_in != NULL ? *session_in : NULL;
+
+	if (session == NULL)
+		return;
+	free_text(&session->request.service);
+	free_text(&session->request.peer);
+	free_text(&session->request.group);
+	free_text(&session->request.realm);
+	free_text(&session->request.host);
+	ma_buf_clear(&session->reply);
+	ma_wipe(session->state, session->mech->state_size);
+	ma_free(session);
+	*session_in = NULL;
+}
+
+static struct ma_span host_of(const struct mailauth *ctx, const struct mailauth_request *request)
+{
+	if (request->host != NULL)
+		return ma_span_text(request->host);
+	return request->realm != NULL ? ma_span_text(request->realm) : ctx->default_realm;
+}
+
+static enum mailauth_status lookup(void *arg, struct ma_span authzid, struct ma_span user,
+				   const struct ma_candidates **candidates_out)
+{
+	struct ma_login *login = arg;
+
+	*candidates_out = &login->candidates;
+	return ma_login_lookup(login, authzid, user);
+}
+
+static struct ma_exchange exchange_for(struct ma_login *login, void *state)
+{
+	return (struct ma_exchange){
+		.crypto = login->ctx->crypto,
+		.host = host_of(login->ctx, login->request),
+		.now_s = login->ctx->now_s(),
+		.state = state,
+		.lookup = lookup,
+		.lookup_arg = login,
+	};
+}
+
+static enum mailauth_status run_step(struct mailauth_session *session, struct ma_span in)
+{
+	struct ma_login login;
+	struct ma_exchange exchange;
+	enum mailauth_status status = MAILAUTH_E_INTERNAL;
+
+	ma_login_init(&login, session->ctx, &session->request, session->mech);
+	exchange = exchange_for(&login, session->state);
+	if (in.len > MAILAUTH_MESSAGE_MAX)
+		status = MAILAUTH_E_LIMIT;
+	else
+		status = session->mech->step(&exchange, in, &session->reply);
+	if (status != MAILAUTH_CONTINUE) {
+		status = ma_login_finish(&login, status);
+		session->is_over = true;
+	}
+	if (status == MAILAUTH_OK) {
+		session->user = login.name;
+		session->is_proven = true;
+	}
+	ma_login_clear(&login);
+	return status;
+}
+
+enum mailauth_status mailauth_session_step(struct mailauth_session *session, const void *in,
+					   size_t in_len, const void **reply_out,
+					   size_t *reply_len_out)
+{
+	enum mailauth_status status;
+
+	if (reply_out == NULL || reply_len_out == NULL)
+		return MAILAUTH_E_USAGE;
+	*reply_out = NULL;
+	*reply_len_out = 0;
+	if (session == NULL || (in == NULL && in_len > 0))
+		return MAILAUTH_E_USAGE;
+	if (session->is_over)
+		return MAILAUTH_E_PROTOCOL;
+	ma_buf_reset(&session->reply);
+	status = run_step(session, ma_span(in, in_len));
+	if (status == MAILAUTH_OK || status == MAILAUTH_CONTINUE) {
+		*reply_out = session->reply.p;
+		*reply_len_out = session->reply.len;
+	}
+	return status;
+}
+
+const char *mailauth_session_user(const struct mailauth_session *session)
+{
+	return session != NULL && session->is_proven ? session->user.text : NULL;
+}
+
+static enum mailauth_status conclude(struct ma_login *login, enum mailauth_status proof,
+				     struct mailauth_name *name_out)
+{
+	enum mailauth_status status = ma_login_finish(login, proof);
+
+	if (status == MAILAUTH_OK && name_out != NULL)
+		memcpy(name_out->text, login->name.text, login->name.len + 1);
+	ma_login_clear(login);
+	return status;
+}
+
+static enum mailauth_status check_plain(struct ma_login *login, struct ma_span user,
+					struct ma_span password)
+{
+	enum mailauth_status status;
+
+	if (user.len == 0 || password.len == 0)
+		return MAILAUTH_E_DENIED;
+	if (password.len > MAILAUTH_PASSWORD_MAX || user.len > MAILAUTH_MESSAGE_MAX)
+		return MAILAUTH_E_DENIED;
+	status = ma_login_lookup(login, ma_span(NULL, 0), user);
+	if (status != MAILAUTH_OK)
+		return status;
+	return ma_mech_check_password(&login->candidates, password);
+}
+
+enum mailauth_status mailauth_verify_plain(struct mailauth *ctx,
+					   const struct mailauth_request *request, const void *user,
+					   size_t user_len, const void *password,
+					   size_t password_len, struct mailauth_name *name_out)
+{
+	static const char mech_name[] = "PLAIN";
+	struct mailauth_request copy;
+	struct ma_login login;
+
+	if (name_out != NULL)
+		name_out->text[0] = '\0';
+	if (ctx == NULL || !ma_request_copy(request, &copy) || (user == NULL && user_len > 0) ||
+	    (password == NULL && password_len > 0))
+		return MAILAUTH_E_USAGE;
+	if (!may_send_password(ctx, &copy))
+		return MAILAUTH_E_UNSUPPORTED;
+	ma_login_init(&login, ctx, &copy, ma_mech_find(ma_span_text(mech_name)));
+	return conclude(
+		&login,
+		check_plain(&login, ma_span(user, user_len), ma_span(password, password_len)),
+		name_out);
+}
+
+enum mailauth_status mailauth_verify_cram(struct mailauth *ctx,
+					  const struct mailauth_request *request,
+					  const void *challenge, size_t challenge_len,
+					  const void *response, size_t response_len,
+					  struct mailauth_name *name_out)
+{
+	static const char mech_name[] = "CRAM-MD5";
+	enum mailauth_status proof = MAILAUTH_E_LIMIT;
+	struct mailauth_request copy;
+	struct ma_login login;
+	struct ma_exchange exchange;
+
+	if (name_out != NULL)
+		name_out->text[0] = '\0';
+	if (ctx == NULL || !ma_request_copy(request, &copy) || challenge == NULL ||
+	    challenge_len == 0 || (response == NULL && response_len > 0))
+		return MAILAUTH_E_USAGE;
+	ma_login_init(&login, ctx, &copy, ma_mech_find(ma_span_text(mech_name)));
+	exchange = exchange_for(&login, NULL);
+	if (challenge_len <= MAILAUTH_MESSAGE_MAX && response_len <= MAILAUTH_MESSAGE_MAX)
+		proof = ma_cram_md5_check(&exchange, ma_span(challenge, challenge_len),
+					  ma_span(response, response_len));
+	return conclude(&login, proof, name_out);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * support.h - what tests share
+ *
+ * A runner that prints TAP, temporary folders, a configuration with a store in one of them, and a
+ * log to look into. Nothing here needs root: key files have to be root's, so a test that is not run
+ * by root moves into a user namespace where it is.
+ */
+#ifndef MA_TESTS_SUPPORT_H
+#define MA_TESTS_SUPPORT_H
+
+#include <check.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mailauth/mailauth.h>
+
+/* Runs one suite, prints TAP; the exit status for main(). */
+int support_run(Suite *suite);
+
+/* A folder that is removed when the test program ends. The text belongs to support. */
+const char *support_folder(void);
+/* The path of @name in support_folder(); valid until 8 further calls. */
+const char *support_path(const char *name);
+/* Writes a file in support_folder(), mode 0600; its path as above. */
+const char *support_file(const char *name, const void *content, size_t len);
+
+/*
+ * Writes a configuration for an LMDB store (or memory, if there is none in this build) and a key in
+ * support_folder(), with @more lines, and makes store and key. Returns the path of the file.
+ */
+const char *support_config(const char *more);
+
+/* Keeps what was logged. */
+struct support_log {
+	char event[32];	 /* of the last one */
+	char text[1024]; /* all texts of the level asked for, cut at the end */
+	enum mailauth_log_level level;
+	unsigned int n;
+};
+
+mailauth_log_fn support_log;
+void support_log_clear(struct support_log *log);
+
+/* A context on support_config(@more), opened for writing, logging to @log (may be NULL). */
+struct mailauth *support_open(const char *more, struct support_log *log);
+
+/* Bytes from hexadecimal text; returns how many. Fails the test if the text is none. */
+size_t support_unhex(const char *text, uint8_t *out, size_t size);
+
+/* The next line of tests/vectors/@name that is no comment, cut at tabs; 0 at the end. */
+struct support_vectors;
+struct support_vectors *support_vectors_open(const char *name);
+size_t support_vectors_next(struct support_vectors *vectors, const char *fields[], size_t max);
+void support_vectors_close(struct support_vectors *vectors);
+
+#endif

@@ -265,8 +265,8 @@ static bool is_group_name(struct ma_span word)
 	for (size_t i = 0; i < word.len; i++) {
 		uint8_t c = word.p[i];
 
-		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
-		    !(c >= 'A' && c <= 'Z') && c != '_' && c != '-' && c != '.')
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'Z') &&
+		    c != '_' && c != '-' && c != '.')
 			return false;
 	}
 	return true;
@@ -584,8 +584,7 @@ static const struct ma_kind *kind_at(const struct mailauth_user *user, size_t in
 {
 	const struct ma_credential *credential = main_credential(user);
 
-	return index < credential->n_secrets ? ma_kind_find(credential->secrets[index].kind)
-					     : NULL;
+	return index < credential->n_secrets ? ma_kind_find(credential->secrets[index].kind) : NULL;
 }
 
 const char *mailauth_user_secret(const struct mailauth_user *user, size_t index)

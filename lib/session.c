@@ -229,7 +229,6 @@ enum mailauth_status mailauth_verify_plain(struct mailauth *ctx,
 					   size_t user_len, const void *password,
 					   size_t password_len, struct mailauth_name *name_out)
 {
-	static const char mech_name[] = "PLAIN";
 	struct mailauth_request copy;
 	struct ma_login login;
 
@@ -240,7 +239,7 @@ enum mailauth_status mailauth_verify_plain(struct mailauth *ctx,
 		return MAILAUTH_E_USAGE;
 	if (!may_send_password(ctx, &copy))
 		return MAILAUTH_E_UNSUPPORTED;
-	ma_login_init(&login, ctx, &copy, ma_mech_find(ma_span_text(mech_name)));
+	ma_login_init(&login, ctx, &copy, &ma_mech_plain);
 	return conclude(
 		&login,
 		check_plain(&login, ma_span(user, user_len), ma_span(password, password_len)),
@@ -253,7 +252,6 @@ enum mailauth_status mailauth_verify_cram(struct mailauth *ctx,
 					  const void *response, size_t response_len,
 					  struct mailauth_name *name_out)
 {
-	static const char mech_name[] = "CRAM-MD5";
 	enum mailauth_status proof = MAILAUTH_E_LIMIT;
 	struct mailauth_request copy;
 	struct ma_login login;
@@ -264,7 +262,7 @@ enum mailauth_status mailauth_verify_cram(struct mailauth *ctx,
 	if (ctx == NULL || !ma_request_copy(request, &copy) || challenge == NULL ||
 	    challenge_len == 0 || (response == NULL && response_len > 0))
 		return MAILAUTH_E_USAGE;
-	ma_login_init(&login, ctx, &copy, ma_mech_find(ma_span_text(mech_name)));
+	ma_login_init(&login, ctx, &copy, &ma_mech_cram_md5);
 	exchange = exchange_for(&login, NULL);
 	if (challenge_len <= MAILAUTH_MESSAGE_MAX && response_len <= MAILAUTH_MESSAGE_MAX)
 		proof = ma_cram_md5_check(&exchange, ma_span(challenge, challenge_len),

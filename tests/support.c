@@ -120,6 +120,14 @@ const char *support_file(const char *name, const void *content, size_t len)
 	return path;
 }
 
+void support_reset(void)
+{
+	static const char *const names[] = {"accounts.mdb", "accounts.mdb-lock", "store.key"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		(void)unlink(support_path(names[i]));
+}
+
 static int has_lmdb(const char *config)
 {
 	struct mailauth_options options = {.size = sizeof(options), .config = config};
@@ -189,6 +197,28 @@ struct mailauth *support_open(const char *more, struct support_log *log)
 
 	ck_assert_int_eq(mailauth_open(&options, &ctx), MAILAUTH_OK);
 	return ctx;
+}
+
+int support_is_shared(void)
+{
+	return access(support_path("accounts.mdb"), F_OK) == 0;
+}
+
+void support_add(struct mailauth *ctx, const char *name, const char *password)
+{
+	struct mailauth_user *user;
+
+	support_status(name, mailauth_user_new(ctx, name, &user), MAILAUTH_OK);
+	support_status(name, mailauth_user_set_password(user, password, strlen(password)),
+		       MAILAUTH_OK);
+	support_status(name, mailauth_user_add(user), MAILAUTH_OK);
+	mailauth_user_free(&user);
+}
+
+void support_status(const char *what, enum mailauth_status got, enum mailauth_status want)
+{
+	ck_assert_msg(got == want, "%s: got %s, want %s", what, mailauth_status_name(got),
+		      mailauth_status_name(want));
 }
 
 size_t support_unhex(const char *text, uint8_t *out, size_t size)

@@ -25,6 +25,9 @@ const char *support_path(const char *name);
 /* Writes a file in support_folder(), mode 0600; its path as above. */
 const char *support_file(const char *name, const void *content, size_t len);
 
+/* For tcase_add_checked_fixture(): no store, no key, as with CK_FORK=no tests share a folder. */
+void support_reset(void);
+
 /*
  * Writes a configuration for an LMDB store (or memory, if there is none in this build) and a key in
  * support_folder(), with @more lines, and makes store and key. Returns the path of the file.
@@ -44,6 +47,15 @@ void support_log_clear(struct support_log *log);
 
 /* A context on support_config(@more), opened for writing, logging to @log (may be NULL). */
 struct mailauth *support_open(const char *more, struct support_log *log);
+
+/* Can a second context see what the first wrote? Not in a build without LMDB. */
+int support_is_shared(void);
+
+/* Stores a new account with a password. */
+void support_add(struct mailauth *ctx, const char *name, const char *password);
+
+/* Fails the test if a status is not the one wanted; @what says in which case. */
+void support_status(const char *what, enum mailauth_status got, enum mailauth_status want);
 
 /* Bytes from hexadecimal text; returns how many. Fails the test if the text is none. */
 size_t support_unhex(const char *text, uint8_t *out, size_t size);

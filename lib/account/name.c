@@ -8,19 +8,45 @@
  */
 #include "account/name.h"
 
-#include "util/buf.h"
+/* What a byte is to a name. */
+enum byte_class { BYTE_GOOD, BYTE_HIGH, BYTE_CONTROL, BYTE_SPACE, BYTE_AT, BYTE_SPECIAL };
 
-static const char *check_byte(uint8_t c)
+static enum byte_class classify(uint8_t c)
 {
+	if (c >= 0x80)
+		return BYTE_HIGH;
 	if (c < ' ' || c == 0x7f)
+		return BYTE_CONTROL;
+	switch (c) {
+	case ' ':
+		return BYTE_SPACE;
+	case '@':
+		return BYTE_AT;
+	case ':':
+	case ',':
+	case '/':
+	case ';':
+	case '"':
+	case '\'':
+	case '#':
+		return BYTE_SPECIAL;
+	default:
+		return BYTE_GOOD;
+	}
+}
+
+static const char *refuse_byte(uint8_t c)
+{
+	switch (classify(c)) {
+	case BYTE_CONTROL:
 		return "it has a control character";
-	if (c == ' ')
+	case BYTE_SPACE:
 		return "it has a space";
-	if (c == '@')
+	case BYTE_AT:
 		return "it has more than one @";
-	if (memchr(":,/;\"'#", c, 7) != NULL)
+	default:
 		return "it has one of : , / ; \" ' #";
-	return NULL;
+	}
 }
 
 static const char *check_utf8(struct ma_span part)
@@ -48,18 +74,19 @@ static const char *check_whole(struct ma_span part)
 /* Checks one part and writes it in lower case to @out, which has room for it. */
 static const char *fold_part(struct ma_span part, char *out)
 {
-	uint8_t seen = 0;
+	bool has_high = false;
 
 	for (size_t i = 0; i < part.len; i++) {
 		uint8_t c = part.p[i];
-		const char *refusal = check_byte(c);
+		enum byte_class class = classify(c);
 
-		if (refusal != NULL)
-			return refusal;
-		seen |= c;
+		if (class == BYTE_HIGH)
+			has_high = true;
+		else if (class != BYTE_GOOD)
+			return refuse_byte(c);
 		out[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 	}
-	if (seen >= 0x80) {
+	if (has_high) {
 		const char *refusal = check_utf8(part);
 
 		if (refusal != NULL)
@@ -74,7 +101,9 @@ const char *ma_name_parse(struct ma_span in, struct ma_span default_realm, struc
 	struct ma_span realm = in;
 	const char *refusal;
 
-	*name_out = (struct ma_name){.len = 0};
+	name_out->text[0] = '\0';
+	name_out->local_len = 0;
+	name_out->len = 0;
 	if (!ma_span_take_until(&realm, '@', &local)) {
 		local = in;
 		realm = default_realm;
@@ -103,14 +132,13 @@ const char *ma_name_parse(struct ma_span in, struct ma_span default_realm, struc
 
 struct ma_span ma_name_key(const struct ma_name *name, uint8_t *key_out)
 {
-	struct ma_buf key = ma_buf_fixed(key_out, MA_KEY_MAX);
-	const char *realm = name->text + name->local_len + 1;
+	size_t realm_len = name->len - name->local_len - 1;
 
-	ma_buf_put(&key, ma_span(realm, name->len - name->local_len - 1));
-	ma_buf_put_u8(&key, '\0');
-	ma_buf_put(&key, ma_span(name->text, name->local_len));
-	ma_assert(ma_buf_status(&key) == MAILAUTH_OK);
-	return ma_buf_span(&key);
+	ma_assert(name->len <= MA_KEY_MAX);
+	memcpy(key_out, name->text + name->local_len + 1, realm_len);
+	key_out[realm_len] = '\0';
+	memcpy(key_out + realm_len + 1, name->text, name->local_len);
+	return ma_span(key_out, name->len);
 }
 
 bool ma_name_from_key(struct ma_span key, struct ma_name *name_out)

@@ -62,6 +62,9 @@ static bool take_i64(struct ma_span *in, int64_t *out)
 	return true;
 }
 
+/* The numbers come first, so that a login reads them as one block. */
+#define NUMBERS_LEN (3 * 8 + 8 * 4)
+
 static void encode_attributes(const struct ma_account *account, struct ma_buf *out)
 {
 	ma_buf_put_u64(out, account->generation);
@@ -82,20 +85,32 @@ static void encode_attributes(const struct ma_account *account, struct ma_buf *o
 	ma_buf_put_bytes16(out, account->mechs);
 }
 
+static void decode_numbers(const uint8_t *p, struct ma_account *account_out)
+{
+	account_out->generation = ma_get_u64(p);
+	account_out->created = (int64_t)ma_get_u64(p + 8);
+	account_out->modified = (int64_t)ma_get_u64(p + 16);
+	account_out->last_change = (int32_t)ma_get_u32(p + 24);
+	account_out->min = (int32_t)ma_get_u32(p + 28);
+	account_out->max = (int32_t)ma_get_u32(p + 32);
+	account_out->warn = (int32_t)ma_get_u32(p + 36);
+	account_out->inactive = (int32_t)ma_get_u32(p + 40);
+	account_out->expire = (int32_t)ma_get_u32(p + 44);
+	account_out->uid = ma_get_u32(p + 48);
+	account_out->gid = ma_get_u32(p + 52);
+}
+
 bool ma_record_decode_attributes(const struct ma_record *record, struct ma_account *account_out)
 {
 	struct ma_span in = record->attributes;
+	struct ma_span numbers;
 
 	account_out->flags = record->flags;
 	account_out->n_credentials = 0;
-	return ma_span_take_u64(&in, &account_out->generation) &&
-	       take_i64(&in, &account_out->created) && take_i64(&in, &account_out->modified) &&
-	       take_i32(&in, &account_out->last_change) && take_i32(&in, &account_out->min) &&
-	       take_i32(&in, &account_out->max) && take_i32(&in, &account_out->warn) &&
-	       take_i32(&in, &account_out->inactive) && take_i32(&in, &account_out->expire) &&
-	       ma_span_take_u32(&in, &account_out->uid) &&
-	       ma_span_take_u32(&in, &account_out->gid) &&
-	       ma_span_take_bytes16(&in, &account_out->comment) &&
+	if (!ma_span_take(&in, NUMBERS_LEN, &numbers))
+		return false;
+	decode_numbers(numbers.p, account_out);
+	return ma_span_take_bytes16(&in, &account_out->comment) &&
 	       ma_span_take_bytes16(&in, &account_out->home) &&
 	       ma_span_take_bytes16(&in, &account_out->shell) &&
 	       ma_span_take_bytes16(&in, &account_out->groups) &&

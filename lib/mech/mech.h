@@ -108,6 +108,10 @@ MA_MUST_CHECK bool ma_mech_kinds(struct ma_span list, bool recoverable, struct m
 MA_MUST_CHECK enum mailauth_status ma_mech_check_password(const struct ma_candidates *candidates,
 							  struct ma_span password);
 
+/* The mechanisms that have one-shot calls. */
+extern const struct ma_mech ma_mech_plain;
+extern const struct ma_mech ma_mech_cram_md5;
+
 /* CRAM-MD5's check alone, for servers that ran the dialogue themselves. */
 MA_MUST_CHECK enum mailauth_status
 ma_cram_md5_check(struct ma_exchange *exchange, struct ma_span challenge, struct ma_span response);

@@ -70,6 +70,7 @@ struct lmdb_store {
 /* The table is the process's, because LMDB's restriction is. */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct env *table;
+static struct env *abandoned;  /* the parents': kept within reach of leak checkers, never used */
 static atomic_uint generation; /* goes up in the child of each fork */
 static pthread_once_t watch_forks = PTHREAD_ONCE_INIT;
 
@@ -86,6 +87,11 @@ static void after_fork_in_parent(void)
 /* Closing the inherited environments would free the parent's reader slots: they are left alone. */
 static void after_fork_in_child(void)
 {
+	struct env **end = &abandoned;
+
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = table;
 	table = NULL;
 	atomic_fetch_add(&generation, 1);
 	(void)pthread_mutex_unlock(&table_lock);
@@ -111,6 +117,10 @@ static enum mailauth_status away(const struct lmdb_store *store, const char *doi
 	case ENOSPC:
 	case EDQUOT:
 		cure = "; nothing was changed; free some space and try again";
+		break;
+	case EIO: /* LMDB's word for a write that came out short, too */
+		cure = "; is the disk full, or failing? If full, nothing was changed: free some "
+		       "space and try again";
 		break;
 	case MDB_MAP_FULL:
 		cure = "; nothing was changed; raise map_size in the configuration";

@@ -6,28 +6,25 @@
  */
 #include "util/codec.h"
 
-static int nibble(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+/* A table, because a digest is decoded at each login. Values are one too high: 0 is none. */
+static const uint8_t digits_of[256] = {
+	['0'] = 1,  ['1'] = 2,	['2'] = 3,  ['3'] = 4,	['4'] = 5,  ['5'] = 6,
+	['6'] = 7,  ['7'] = 8,	['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+	['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+	['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 bool ma_hex_decode(struct ma_span text, uint8_t *out, size_t len)
 {
 	if (text.len % 2 != 0 || text.len / 2 != len)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		int high = nibble(text.p[2 * i]);
-		int low = nibble(text.p[2 * i + 1]);
+		uint8_t high = digits_of[text.p[2 * i]];
+		uint8_t low = digits_of[text.p[2 * i + 1]];
 
-		if (high < 0 || low < 0)
+		if (high == 0 || low == 0)
 			return false;
-		out[i] = (uint8_t)(high << 4 | low);
+		out[i] = (uint8_t)((high - 1) << 4 | (low - 1));
 	}
 	return true;
 }

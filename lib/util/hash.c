@@ -103,11 +103,6 @@ static void put_word(uint8_t *p, MD5_LONG word)
 		p[i] = (uint8_t)(word >> (24 - 8 * i));
 }
 
-static MD5_LONG get_word(const uint8_t *p)
-{
-	return (MD5_LONG)p[0] << 24 | (MD5_LONG)p[1] << 16 | (MD5_LONG)p[2] << 8 | p[3];
-}
-
 /* The state of MD5 after one block: the key, padded with zeros, xor @pad. */
 static void derive_half(const uint8_t key[MD5_BLOCK_LEN], uint8_t pad, uint8_t *out)
 {
@@ -147,10 +142,10 @@ static void resume(const uint8_t state[MA_MD5_LEN], struct ma_span message,
 	MD5_CTX md5;
 
 	MD5_Init(&md5);
-	md5.A = get_word(state);
-	md5.B = get_word(state + 4);
-	md5.C = get_word(state + 8);
-	md5.D = get_word(state + 12);
+	md5.A = ma_get_u32(state);
+	md5.B = ma_get_u32(state + 4);
+	md5.C = ma_get_u32(state + 8);
+	md5.D = ma_get_u32(state + 12);
 	md5.Nl = MD5_BLOCK_LEN * CHAR_BIT;
 	MD5_Update(&md5, message.p, message.len);
 	MD5_Final(digest_out, &md5);

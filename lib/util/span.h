@@ -28,6 +28,17 @@ static inline struct ma_span ma_span_text(const char *text)
 	return ma_span(text, strlen(text));
 }
 
+/* Big-endian numbers at @p, which the caller knows to be long enough. */
+static inline uint32_t ma_get_u32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline uint64_t ma_get_u64(const uint8_t *p)
+{
+	return (uint64_t)ma_get_u32(p) << 32 | ma_get_u32(p + 4);
+}
+
 /* Not for secrets: ma_equal_ct() is. */
 bool ma_span_equal(struct ma_span a, struct ma_span b);
 /* The same without regard to ASCII case. */

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * app.c - messages, the library's log, and how its failures become exit codes
+ *
+ * The library explains each failure in its log, as advice. ma_app_log() prints that text as it is
+ * and remembers that it did; ma_app_fail() then only picks the exit code, by the table of the
+ * command, and speaks up itself where the library had nothing to say, because the status says it
+ * all: no such account, too long, out of memory.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+
+void ma_say(const char *format, ...)
+{
+	va_list args;
+
+	/* What was printed on standard output comes first where both go to one place. */
+	(void)fflush(stdout);
+	(void)fputs("mailuser: ", stderr);
+	va_start(args, format);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	(void)fputc('\n', stderr);
+}
+
+const char *ma_option(const struct app *app, int id)
+{
+	return app->values[id];
+}
+
+void ma_app_log(void *arg, enum mailauth_log_level level, const char *event, const char *text)
+{
+	struct app *app = arg;
+
+	if (level > MAILAUTH_LOG_WARN)
+		return;
+	app->said = true;
+	app->is_busy = strcmp(event, "busy") == 0;
+	ma_say("%s%s", level == MAILAUTH_LOG_WARN ? "warning: " : "", text);
+}
+
+struct mailauth_options ma_app_options(struct app *app, unsigned int flags)
+{
+	return (struct mailauth_options){
+		.size = sizeof(struct mailauth_options),
+		.flags = flags,
+		.config = app->config,
+		.log = ma_app_log,
+		.log_arg = app,
+		.log_level = MAILAUTH_LOG_WARN,
+	};
+}
+
+int ma_app_open(struct app *app, unsigned int flags)
+{
+	struct mailauth_options options = ma_app_options(app, flags);
+	enum mailauth_status status = mailauth_open(&options, &app->ctx);
+
+	if (status == MAILAUTH_OK) {
+		app->said = false;
+		return MA_EXIT_OK;
+	}
+	if (!app->said)
+		ma_say("the store cannot be opened (%s)", mailauth_status_name(status));
+	if (geteuid() == 0)
+		return app->cmd->exits.open;
+	ma_say("you are not root: run 'mailuser %s' as root, for instance with sudo",
+	       app->cmd->name);
+	return app->cmd->exits.denied;
+}
+
+int ma_app_name(struct app *app, struct mailauth_name *name_out)
+{
+	enum mailauth_status status = mailauth_name_parse(app->ctx, app->operand, name_out);
+
+	if (status == MAILAUTH_OK)
+		return MA_EXIT_OK;
+	if (status != MAILAUTH_E_USAGE)
+		return ma_app_fail(app, status, app->operand);
+	if (!app->said)
+		ma_say("'%s' cannot be the name of an account", app->operand);
+	return app->cmd->exits.name;
+}
+
+static void status_say(enum mailauth_status status, const char *what)
+{
+	switch (status) {
+	case MAILAUTH_E_NOTFOUND:
+		ma_say("no such account: '%s'; 'mailuser list' shows all", what);
+		break;
+	case MAILAUTH_E_EXISTS:
+		ma_say("there is an account '%s' already", what);
+		break;
+	case MAILAUTH_E_LIMIT:
+		ma_say("%s: too long", what);
+		break;
+	case MAILAUTH_E_TEMPFAIL:
+		ma_say("the store is away: try again later");
+		break;
+	case MAILAUTH_E_CORRUPT:
+		ma_say("the record of '%s' is damaged: delete the account or restore the store",
+		       what);
+		break;
+	case MAILAUTH_E_NOMEM:
+		ma_say("out of memory");
+		break;
+	default:
+		ma_say("%s: refused (%s)", what, mailauth_status_name(status));
+		break;
+	}
+}
+
+int ma_app_fail(struct app *app, enum mailauth_status status, const char *what)
+{
+	const struct exits *exits = &app->cmd->exits;
+
+	if (!app->said)
+		status_say(status, what);
+
+	switch (status) {
+	case MAILAUTH_E_NOTFOUND:
+		return exits->notfound;
+	case MAILAUTH_E_EXISTS:
+		return MA_EXIT_EXISTS;
+	case MAILAUTH_E_LIMIT:
+	case MAILAUTH_E_USAGE:
+		return exits->argument;
+	case MAILAUTH_E_TEMPFAIL:
+		return app->is_busy ? exits->busy : exits->failed;
+	default:
+		return exits->failed;
+	}
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cmd_verify.c - mailuser verify: would this password log in?
+ *
+ * Plays client and server of a real dialogue in this process, with the same session calls that a
+ * mail server's plugin uses, so that the answer is the one a mail program would get. The session is
+ * marked as protected by TLS, since nothing leaves the machine.
+ *
+ * A server must not tell a client why a login failed. The administrator at this prompt may know:
+ * the library's log line for the login, which holds the reason, is printed.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+#include "cmd.h"
+#include "password.h"
+
+enum { EXIT_REFUSED = 1 };
+
+/* The library's line for the login, besides what it always logs. */
+static void log_login(void *arg, enum mailauth_log_level level, const char *event, const char *text)
+{
+	struct app *app = arg;
+
+	if (level != MAILAUTH_LOG_INFO) {
+		ma_app_log(arg, level, event, text);
+		return;
+	}
+	if (strcmp(event, "login") != 0)
+		return;
+	app->said = true;
+	ma_say("login: %s", text);
+}
+
+static const char *mech_default(const struct mailauth_user *user)
+{
+	for (size_t i = 0; i < mailauth_mech_count(); i++) {
+		const char *mech = mailauth_mech_name(i);
+
+		if (mailauth_user_can(user, mech, NULL) && ma_client_find(mech) != NULL)
+			return mech;
+	}
+	return NULL;
+}
+
+static void say_mechs(const char *mech)
+{
+	char list[256] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < mailauth_mech_count(); i++) {
+		const char *name = mailauth_mech_name(i);
+
+		if (ma_client_find(name) == NULL || strlen(name) + 1 >= sizeof(list) - len)
+			continue;
+		len += (size_t)snprintf(list + len, sizeof(list) - len, " %s", name);
+	}
+	ma_say("mechanism '%s' is not known here: choose one of%s", mech, list);
+}
+
+static bool password_read(const struct app *app, struct password *out)
+{
+	if (ma_option(app, MA_OPTION_STDIN) != NULL)
+		return ma_password_stdin(out);
+	if (ma_password_has_terminal())
+		return ma_password_prompt("Password: ", NULL, out);
+	ma_say("standard input is no terminal: use --stdin to give the password as its first line");
+	return false;
+}
+
+static int dialogue(struct app *app, const char *mech, const char *name)
+{
+	const struct mailauth_request request = {
+		.size = sizeof(request),
+		.flags = MAILAUTH_REQUEST_TLS,
+		.service = "mailuser",
+	};
+	MA_CLEANUP(mailauth_session_free) struct mailauth_session *session = NULL;
+	MA_CLEANUP(ma_password_clear) struct password password = {0};
+	const struct client *client = ma_client_find(mech);
+	enum mailauth_status status = MAILAUTH_E_UNSUPPORTED;
+
+	if (client != NULL)
+		status = mailauth_session_new(app->ctx, mech, &request, &session);
+	if (status == MAILAUTH_E_UNSUPPORTED) {
+		say_mechs(mech);
+		return app->cmd->exits.argument;
+	}
+	if (status != MAILAUTH_OK)
+		return ma_app_fail(app, status, mech);
+	if (!password_read(app, &password))
+		return app->cmd->exits.argument;
+
+	app->said = false;
+	mailauth_set_logger(app->ctx, log_login, app, MAILAUTH_LOG_INFO);
+	status = ma_client_login(client, session, name, &password);
+	switch (status) {
+	case MAILAUTH_OK:
+		(void)printf("%s: accepted by %s\n", mailauth_session_user(session), client->mech);
+		return MA_EXIT_OK;
+	case MAILAUTH_E_DENIED:
+	case MAILAUTH_E_PROTOCOL:
+	case MAILAUTH_E_LIMIT:
+		(void)printf("%s: refused by %s\n", name, client->mech);
+		return EXIT_REFUSED;
+	default:
+		return ma_app_fail(app, status, mech);
+	}
+}
+
+static int run(struct app *app)
+{
+	MA_CLEANUP(mailauth_user_free) struct mailauth_user *user = NULL;
+	const char *mech = ma_option(app, MA_OPTION_MECH);
+	struct mailauth_name name;
+	enum mailauth_status status;
+	int code = ma_app_open(app, 0);
+
+	if (code != MA_EXIT_OK)
+		return code;
+	code = ma_app_name(app, &name);
+	if (code != MA_EXIT_OK)
+		return code;
+	status = mailauth_user_get(app->ctx, name.text, &user);
+	if (status != MAILAUTH_OK)
+		return ma_app_fail(app, status, name.text);
+
+	if (mech == NULL)
+		mech = mech_default(user);
+	if (mech == NULL) {
+		ma_say("%s has no password: set one with 'mailuser passwd %s'", name.text,
+		       name.text);
+		return EXIT_REFUSED;
+	}
+	return dialogue(app, mech, name.text);
+}
+
+static const struct opt options[] = {
+	{MA_OPTION_MECH, "mech", "MECH", "mechanism; default: the first the account can serve"},
+	{MA_OPTION_STDIN, "stdin", NULL, "read the password from standard input, one line"},
+	{0, NULL, NULL, NULL},
+};
+
+const struct cmd cmd_verify = {
+	.name = "verify",
+	.alias = NULL,
+	.operand = "NAME",
+	.summary = "Try a login with a password, as a mail program would",
+	.options = options,
+	.exits =
+		{
+			.denied = MA_EXIT_ARGUMENT,
+			.open = MA_EXIT_ARGUMENT,
+			.name = MA_EXIT_MISSING,
+			.notfound = MA_EXIT_MISSING,
+			.argument = MA_EXIT_ARGUMENT,
+			.busy = MA_EXIT_ARGUMENT,
+			.failed = MA_EXIT_ARGUMENT,
+		},
+	.run = run,
+};

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * elsewhere.c - does a name already mean something to the mail system?
+ *
+ * An account whose name is also a Unix user or an alias gets no mail where the mail server looks
+ * there first, and the administrator wonders for days. So `mailuser add` looks too.
+ *
+ * The aliases file is read as aliases(5) of Postfix and Sendmail describe it: "name: value", the
+ * name possibly in quotes, any case; lines that begin with white space go on with the entry before,
+ * '#' begins a comment. Values, includes and alias databases of other kinds are not looked at.
+ */
+#include "elsewhere.h"
+
+#include <pwd.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+bool ma_elsewhere_unix(const char *local)
+{
+	return getpwnam(local) != NULL;
+}
+
+/* Is this line the beginning of the entry for local? */
+static bool alias_is(const char *line, const char *local)
+{
+	const char *name = line;
+	const char *end;
+	size_t len;
+
+	if (line[0] == '"') {
+		name = line + 1;
+		end = strchr(name, '"');
+	} else {
+		end = strchr(name, ':');
+	}
+	if (end == NULL)
+		return false;
+
+	len = (size_t)(end - name);
+	while (len > 0 && (name[len - 1] == ' ' || name[len - 1] == '\t'))
+		len--;
+	return len == strlen(local) && strncasecmp(name, local, len) == 0;
+}
+
+bool ma_elsewhere_alias(const char *local, const char *file)
+{
+	bool found = false;
+	char *line = NULL;
+	size_t size = 0;
+	FILE *stream = fopen(file, "re");
+
+	if (stream == NULL)
+		return false;
+	while (!found && getline(&line, &size, stream) >= 0)
+		found = alias_is(line, local);
+	free(line);
+	(void)fclose(stream);
+	return found;
+}

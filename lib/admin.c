@@ -308,6 +308,17 @@ static enum mailauth_status normalise_groups(const struct mailauth_user *user, s
 	return ma_buf_status(out);
 }
 
+static enum mailauth_status refuse_mech(const struct mailauth_user *user, struct ma_span word)
+{
+	char text[128];
+	struct ma_buf out = ma_buf_fixed(text, sizeof(text));
+
+	if (word.len > 20) /* RFC 4422 section 3.1: no mechanism has a longer name */
+		word.len = 20;
+	ma_buf_put_escaped(&out, word);
+	return refuse(user, ma_buf_text(&out), "is no mechanism of this build");
+}
+
 static enum mailauth_status normalise_mechs(const struct mailauth_user *user, struct ma_span list,
 					    struct ma_buf *out)
 {
@@ -317,8 +328,7 @@ static enum mailauth_status normalise_mechs(const struct mailauth_user *user, st
 		const struct ma_mech *mech = ma_mech_find(word);
 
 		if (mech == NULL)
-			return refuse(user, "a mechanism",
-				      "in the list is not known to this build");
+			return refuse_mech(user, word);
 		if (out->len > 0)
 			ma_buf_put_u8(out, ' ');
 		ma_buf_put_text(out, mech->name);
@@ -505,16 +515,13 @@ static enum mailauth_status check_password(const struct mailauth_user *user,
 	return MAILAUTH_OK;
 }
 
-static bool kinds_of(const struct mailauth_user *user, struct ma_kinds *kinds_out)
+/* The account's own list, else the configuration's; empty: all. */
+static struct ma_span mechs_of(const struct mailauth_user *user)
 {
 	const char *preset = user->ctx->config.mechanisms;
 	struct ma_span list = account_of(user)->mechs;
-	struct ma_span unknown;
-	bool recoverable = (account_of(user)->flags & MA_ACCOUNT_RECOVERABLE) != 0;
 
-	if (list.len == 0 && preset != NULL)
-		list = ma_span_text(preset);
-	return ma_mech_kinds(list, recoverable, kinds_out, &unknown);
+	return list.len == 0 && preset != NULL ? ma_span_text(preset) : list;
 }
 
 static enum mailauth_status derive_all(struct mailauth_user *user, const struct ma_kinds *kinds,
@@ -543,6 +550,7 @@ enum mailauth_status mailauth_user_set_password(struct mailauth_user *user, cons
 {
 	struct ma_span secret = ma_span(password, password_len);
 	struct ma_kinds kinds;
+	struct ma_span unknown;
 	enum mailauth_status status;
 
 	if (user == NULL || (password == NULL && password_len > 0))
@@ -550,14 +558,32 @@ enum mailauth_status mailauth_user_set_password(struct mailauth_user *user, cons
 	status = check_password(user, secret);
 	if (status != MAILAUTH_OK)
 		return status;
-	if (!kinds_of(user, &kinds))
-		return refuse(user, "a mechanism", "in its list is not known to this build");
+	if (!ma_mech_kinds(mechs_of(user), (account_of(user)->flags & MA_ACCOUNT_RECOVERABLE) != 0,
+			   &kinds, &unknown))
+		return refuse_mech(user, unknown);
 	status = derive_all(user, &kinds, secret);
 	if (status == MAILAUTH_E_LIMIT)
 		(void)refuse(user, "the password", "is too long for crypt(3): at most 511 bytes");
 	if (status == MAILAUTH_OK)
 		account_of(user)->last_change = ma_today(user->ctx);
 	return status;
+}
+
+/*
+ * Half a hash, and a password given by mistake, can pass for the setting of traditional DES: run
+ * once, a whole hash comes back as long as it is.
+ */
+static const char *refuse_hash(struct ma_span hash)
+{
+	char text[MA_CRYPT_MAX];
+	MA_CLEANUP(ma_buf_clear) struct ma_buf out = ma_buf_fixed(text, sizeof(text));
+	const char *why = ma_crypt_refusal(hash);
+
+	if (why != NULL)
+		return why;
+	if (ma_crypt(ma_span_text("x"), hash, &out) != MAILAUTH_OK || out.len != hash.len)
+		return "it is not a whole hash; did you mean a password?";
+	return NULL;
 }
 
 enum mailauth_status mailauth_user_set_crypt(struct mailauth_user *user, const char *hash)
@@ -567,7 +593,7 @@ enum mailauth_status mailauth_user_set_crypt(struct mailauth_user *user, const c
 
 	if (user == NULL || hash == NULL)
 		return MAILAUTH_E_USAGE;
-	why = ma_crypt_refusal(ma_span_text(hash));
+	why = refuse_hash(ma_span_text(hash));
 	if (why != NULL)
 		return refuse(user, "the crypt(3) string cannot be used:", why);
 	ma_buf_reset(&user->secrets);
@@ -609,6 +635,19 @@ const char *mailauth_user_weakest(const struct mailauth_user *user)
 	return weakest != NULL ? weakest->name : NULL;
 }
 
+static bool has_mech(struct ma_span list, const struct ma_mech *mech)
+{
+	struct ma_span word;
+	bool any = false;
+
+	while (ma_span_take_word(&list, " ,\t", &word)) {
+		any = true;
+		if (ma_mech_find(word) == mech)
+			return true;
+	}
+	return !any;
+}
+
 static const char *why_not(const struct mailauth_user *user, const char *mech_name)
 {
 	const struct ma_mech *mech = ma_mech_find(ma_span_text(mech_name));
@@ -621,9 +660,11 @@ static const char *why_not(const struct mailauth_user *user, const char *mech_na
 	for (size_t i = 0; i < credential->n_secrets; i++)
 		if (ma_mech_accepts(mech, &credential->secrets[i]))
 			return NULL;
+	if (!has_mech(mechs_of(user), mech))
+		return "its list of mechanisms leaves it out";
 	if (credential->secrets[0].kind == MA_KIND_CRYPT)
 		return "there is only a crypt hash; set the password anew";
-	return "its list of mechanisms leaves it out";
+	return "there is no secret for it yet; set the password anew";
 }
 
 bool mailauth_user_can(const struct mailauth_user *user, const char *mech, const char **why_out)
@@ -696,6 +737,23 @@ static enum mailauth_status write_user(struct mailauth_user *user, bool is_new, 
 	return ctx->store->ops->apply(ctx->store, &change, 1, conflict_out);
 }
 
+/* A change that was not made leaves the account in memory as it was, too. */
+static enum mailauth_status try_write(struct mailauth_user *user, bool is_new, bool *conflict_out)
+{
+	struct ma_account *account = account_of(user);
+	uint64_t generation = account->generation;
+	int64_t created = account->created;
+	int64_t modified = account->modified;
+	enum mailauth_status status = write_user(user, is_new, conflict_out);
+
+	if (status != MAILAUTH_OK || *conflict_out) {
+		account->generation = generation;
+		account->created = created;
+		account->modified = modified;
+	}
+	return status;
+}
+
 static enum mailauth_status refuse_write(struct mailauth *ctx)
 {
 	ma_log(&ctx->log, MAILAUTH_LOG_ERROR, "account",
@@ -712,7 +770,7 @@ enum mailauth_status mailauth_user_add(struct mailauth_user *user)
 		return MAILAUTH_E_USAGE;
 	if (!user->ctx->write)
 		return refuse_write(user->ctx);
-	status = write_user(user, true, &conflict);
+	status = try_write(user, true, &conflict);
 	return status == MAILAUTH_OK && conflict ? MAILAUTH_E_EXISTS : status;
 }
 
@@ -726,7 +784,7 @@ static enum mailauth_status update_once(struct mailauth *ctx, const char *name,
 	if (status == MAILAUTH_OK)
 		status = edit(user, arg);
 	if (status == MAILAUTH_OK)
-		status = write_user(user, false, conflict_out);
+		status = try_write(user, false, conflict_out);
 	return status;
 }
 

@@ -67,7 +67,8 @@ enum mailauth_log_level {
  * mailauth_log_fn - receives log events
  * @arg:   as given with the function
  * @level: how serious
- * @event: one word: "login", "store", "key", "config", "name", "account"
+ * @event: one word: "login", "store", "busy" (another program is writing), "key", "config", "name",
+ *         "account"
  * @text:  what happened and what to do, or key=value pairs for "login"; printable, no line break;
  *         never holds a secret
  *

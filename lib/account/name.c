@@ -143,10 +143,20 @@ struct ma_span ma_name_key(const struct ma_name *name, uint8_t *key_out)
 
 bool ma_name_from_key(struct ma_span key, struct ma_name *name_out)
 {
+	uint8_t again[MA_KEY_MAX];
 	struct ma_span local = key;
 	struct ma_span realm;
+	struct ma_name name;
 
-	return ma_span_take_until(&local, '\0', &realm) && local.len > 0 &&
-	       memchr(local.p, '@', local.len) == NULL &&
-	       ma_name_parse(local, realm, name_out) == NULL;
+	name_out->text[0] = '\0';
+	name_out->local_len = 0;
+	name_out->len = 0;
+	if (!ma_span_take_until(&local, '\0', &realm) || local.len == 0 ||
+	    memchr(local.p, '@', local.len) != NULL || ma_name_parse(local, realm, &name) != NULL)
+		return false;
+	/* Only the stored form is a key: no login would ever find another. */
+	if (!ma_span_equal(ma_name_key(&name, again), key))
+		return false;
+	*name_out = name;
+	return true;
 }

@@ -112,7 +112,7 @@ static enum mailauth_status away(const struct lmdb_store *store, const char *doi
 		break;
 	case EACCES:
 	case EPERM:
-		cure = "; run as root or as a member of the store's group";
+		cure = "; run as root; members of the store's group may read";
 		break;
 	case ENOSPC:
 	case EDQUOT:
@@ -157,6 +157,15 @@ static int make_lock_file(const char *path, gid_t group)
 	return error == EEXIST ? 0 : error;
 }
 
+/* LMDB leaves the descriptor of the data to programs that a server starts. */
+static void close_on_exec(MDB_env *mdb)
+{
+	int fd;
+
+	if (mdb_env_get_fd(mdb, &fd) == 0)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 static int open_mdb(const struct lmdb_store *store, bool write, MDB_env **mdb_out)
 {
 	unsigned int flags = MDB_NOSUBDIR | MDB_NOTLS | (write ? 0 : MDB_RDONLY);
@@ -176,6 +185,7 @@ static int open_mdb(const struct lmdb_store *store, bool write, MDB_env **mdb_ou
 		mdb_env_close(mdb);
 		return error;
 	}
+	close_on_exec(mdb);
 	*mdb_out = mdb;
 	return 0;
 }
@@ -667,7 +677,7 @@ static int write_locked(struct env *env, const struct ma_store_change *changes, 
 
 static enum mailauth_status busy(const struct lmdb_store *store)
 {
-	ma_log(store->log, MAILAUTH_LOG_ERROR, "store",
+	ma_log(store->log, MAILAUTH_LOG_ERROR, "busy",
 	       "store %s is busy: another program has been writing for %llu s; try again",
 	       store->path, (unsigned long long)store->timeout_s);
 	return MAILAUTH_E_TEMPFAIL;

@@ -24,13 +24,16 @@ struct key {
 	const char *preset;
 };
 
+/* What a parser returns when nothing is wrong with the value. */
+static const char no_memory[] = "out of memory";
+
 static const char *parse_text(const char *value, void *out)
 {
 	char **text = out;
 
 	ma_cleanup_text(text);
 	*text = ma_text_copy(ma_span_text(value));
-	return *text == NULL ? "memory" : NULL;
+	return *text == NULL ? no_memory : NULL;
 }
 
 static const char *parse_path(const char *value, void *out)
@@ -95,6 +98,8 @@ static const char *parse_timeout(const char *value, void *out)
 	return "seconds, 1 to 600";
 }
 
+#define SIZE_LIMIT (1ull << 46)
+
 static const char *parse_size(const char *value, void *out)
 {
 	static const char units[] = "KMGT";
@@ -108,12 +113,16 @@ static const char *parse_size(const char *value, void *out)
 		end++;
 	unit = *end != '\0' ? strchr(units, *end) : NULL;
 	if (unit != NULL) {
-		*size <<= 10 * (unit - units + 1);
+		unsigned int shift = 10 * (unsigned int)(unit - units + 1);
+
+		if (*size > SIZE_LIMIT >> shift)
+			return "a size from 1M to 64T";
+		*size <<= shift;
 		end++;
 	}
 	if (strcmp(end, "iB") == 0)
 		end += 2;
-	if (*end != '\0' || *size < (1u << 20) || *size > (1ull << 46))
+	if (*end != '\0' || *size < (1u << 20) || *size > SIZE_LIMIT)
 		return "a size from 1M to 64T";
 	return NULL;
 }
@@ -146,6 +155,7 @@ struct reading {
 	FILE *stream;
 	unsigned int line;
 	bool failed;
+	bool lacks_memory;
 	struct ma_config *config;
 	const struct ma_log *log;
 };
@@ -168,6 +178,11 @@ static void set(struct reading *reading, size_t i, const char *value)
 		return;
 	}
 	wanted = value[0] != '\0' ? keys[i].parse(value, out) : "a value";
+	if (wanted == no_memory) {
+		reading->lacks_memory = true;
+		reading->failed = true;
+		return;
+	}
 	if (wanted != NULL) {
 		complain(reading, keys[i].name, " must be ", wanted);
 		return;
@@ -179,10 +194,7 @@ static int take_pair(void *arg, const char *section, const char *name, const cha
 {
 	struct reading *reading = arg;
 
-	if (section[0] != '\0') {
-		complain(reading, "there are no sections here; remove [", section, "]");
-		return 1;
-	}
+	(void)section; /* there is none: see check_line() */
 	for (size_t i = 0; i < MA_ARRAY_SIZE(keys); i++) {
 		if (strcmp(name, keys[i].name) == 0) {
 			set(reading, i, value);
@@ -193,22 +205,39 @@ static int take_pair(void *arg, const char *section, const char *name, const cha
 	return 1;
 }
 
+/* libinih drops a section that no key follows, so these are looked for here. */
+static void check_line(struct reading *reading, const char *line)
+{
+	const char *first = line + strspn(line, " \t\xef\xbb\xbf");
+
+	char section[64];
+
+	if (*first != '[')
+		return;
+	(void)snprintf(section, sizeof(section), "%.*s", (int)strcspn(first, "\r\n"), first);
+	complain(reading, "there are no sections here; remove ", section, "");
+}
+
+/* As fgets(), but a NUL is noticed and a line comes whole or not at all. */
 static char *read_line(char *line, int size, void *arg)
 {
 	struct reading *reading = arg;
+	int len = 0;
 	int c;
 
-	if (reading->failed || fgets(line, size, reading->stream) == NULL)
-		return NULL;
 	reading->line++;
-	if (strchr(line, '\n') == NULL) {
+	do {
 		c = fgetc(reading->stream);
-		if (c != EOF) {
+		if (c == '\0')
+			complain(reading, "there is a NUL byte; is this the right file?", "", "");
+		else if (c != EOF && len == size - 1)
 			complain(reading, "the line is too long", "", "");
-			return NULL;
-		}
-	}
-	return line;
+		else if (c != EOF)
+			line[len++] = (char)c;
+	} while (c != EOF && c != '\n' && !reading->failed);
+	line[len] = '\0';
+	check_line(reading, line);
+	return reading->failed || len == 0 ? NULL : line;
 }
 
 static enum mailauth_status read_file(struct ma_config *config, bool may_miss,
@@ -233,6 +262,8 @@ static enum mailauth_status read_file(struct ma_config *config, bool may_miss,
 	if (ferror(reading.stream))
 		complain(&reading, "cannot read on", "", "");
 	(void)fclose(reading.stream);
+	if (reading.lacks_memory)
+		return MAILAUTH_E_NOMEM;
 	return reading.failed ? MAILAUTH_E_CONFIG : MAILAUTH_OK;
 }
 

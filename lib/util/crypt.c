@@ -73,7 +73,7 @@ static bool is_cheap_yescrypt(struct ma_span in)
 	uint64_t r;
 
 	if (!take_base64(&in, 1, &flavour) || !take_base64(&in, 1, &log2_n) ||
-	    !take_base64(&in, 1, &r) || log2_n > 47 || r > 47)
+	    !take_base64(&in, 1, &r) || flavour > 47 || log2_n > 47 || r > 47)
 		return false;
 	/* Further parameters (parallelism, time, a ROM) are not made by any crypt_gensalt(). */
 	return in.len > 0 && in.p[0] == '$' && fits_memory(log2_n + 1, r + 1);

@@ -4,8 +4,6 @@
  */
 #include "util/buf.h"
 
-#include <stdio.h>
-
 #include "support.h"
 #include "util/mem.h"
 
@@ -56,7 +54,7 @@ START_TEST(fills_to_its_cap_and_no_further)
 	ma_buf_put_u8(&buf, 100);
 	ck_assert_int_eq(ma_buf_status(&buf), MAILAUTH_E_LIMIT);
 	ck_assert_uint_eq(buf.len, 100);
-	for (int i = 0; i < 100; i++)
+	for (unsigned int i = 0; i < 100; i++)
 		ck_assert_uint_eq(buf.p[i], i);
 	ck_assert_uint_eq(bytes[100], 0);
 	ck_assert_ptr_null(ma_buf_reserve(&buf, SIZE_MAX));

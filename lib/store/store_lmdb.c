@@ -596,21 +596,40 @@ static int set_file_lock(MDB_env *mdb, short type)
 	return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
 }
 
+/* The turn is this thread's among its own, and this process's among all. */
+static int try_turn(struct env *env)
+{
+	int error = pthread_mutex_trylock(&env->writing);
+
+	if (error != 0)
+		return EAGAIN;
+	error = set_file_lock(env->mdb, F_WRLCK);
+	if (error != 0)
+		(void)pthread_mutex_unlock(&env->writing);
+	return error == EACCES || error == EINTR ? EAGAIN : error;
+}
+
 /* fcntl() can wait for ever or not at all, so this looks again and again. */
-static int wait_for_file_lock(MDB_env *mdb, const struct timespec *until)
+static int wait_for_turn(struct env *env, const struct timespec *until)
 {
 	long pause_ms = POLL_FIRST_MS;
-	int error = set_file_lock(mdb, F_WRLCK);
+	int error = try_turn(env);
 
-	while ((error == EAGAIN || error == EACCES || error == EINTR) && !is_past(until)) {
+	while (error == EAGAIN && !is_past(until)) {
 		struct timespec pause = {.tv_nsec = pause_ms * 1000000};
 
 		(void)nanosleep(&pause, NULL);
 		if (pause_ms < POLL_MAX_MS)
 			pause_ms *= 2;
-		error = set_file_lock(mdb, F_WRLCK);
+		error = try_turn(env);
 	}
-	return error == EACCES ? EAGAIN : error;
+	return error;
+}
+
+static void end_turn(struct env *env)
+{
+	(void)set_file_lock(env->mdb, F_UNLCK);
+	(void)pthread_mutex_unlock(&env->writing);
 }
 
 static int apply_change(MDB_txn *txn, MDB_dbi dbi, const struct ma_store_change *change,
@@ -666,10 +685,10 @@ static int write_locked(struct env *env, const struct ma_store_change *changes, 
 		(void)pthread_rwlock_unlock(&env->gate);
 		return ENODEV;
 	}
-	error = wait_for_file_lock(env->mdb, until);
+	error = wait_for_turn(env, until);
 	if (error == 0) {
 		error = write_once(env->mdb, changes, n_changes, conflict_out);
-		(void)set_file_lock(env->mdb, F_UNLCK);
+		end_turn(env);
 	}
 	(void)pthread_rwlock_unlock(&env->gate);
 	return error;
@@ -697,16 +716,12 @@ static enum mailauth_status lmdb_apply(struct ma_store *base, const struct ma_st
 	env = current(store);
 	if (env == NULL)
 		return MAILAUTH_E_TEMPFAIL;
-	error = pthread_mutex_clocklock(&env->writing, CLOCK_MONOTONIC, &until);
-	if (error != 0)
-		return busy(store);
 	error = write_locked(env, changes, n_changes, &until, conflict_out);
 	if (error == MDB_MAP_RESIZED) {
 		error = adopt_size(env);
 		if (error == 0)
 			error = write_locked(env, changes, n_changes, &until, conflict_out);
 	}
-	(void)pthread_mutex_unlock(&env->writing);
 	if (error == EAGAIN)
 		return busy(store);
 	return error == 0 ? MAILAUTH_OK : away(store, "cannot change store", error);

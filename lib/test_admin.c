@@ -373,7 +373,7 @@ END_TEST
 
 START_TEST(walk_passes_a_key_longer_than_any)
 {
-	static const char longest[MA_STORE_KEY_MAX + 1] = "longer than any key of ours";
+	static const char longest[MA_STORE_KEY_MAX + 2] = "longer than any key of ours";
 
 	walk_past_foreign_key(KEY(longest));
 }

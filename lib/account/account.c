@@ -29,9 +29,9 @@ static enum ma_state password_state(const struct ma_account *account, int32_t to
 
 	if (account->last_change == 0)
 		return MA_STATE_MUST_CHANGE;
-	/* A last change in the future is a clock set back, not an old password. */
-	if (account->last_change < 0 || account->max < 0 || account->last_change > today)
+	if (account->last_change < 0 || account->max < 0)
 		return MA_STATE_ACTIVE;
+	/* Below zero after the clock was set back: a young password. */
 	age = (int64_t)today - account->last_change;
 	if (age <= account->max)
 		return MA_STATE_ACTIVE;

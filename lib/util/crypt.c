@@ -143,6 +143,13 @@ static bool is_cheap_bsdi(struct ma_span in)
 	return take_base64(&in, 4, &rounds) && rounds <= 4000000;
 }
 
+/* md5crypt, NT */
+static bool has_no_cost(struct ma_span in)
+{
+	(void)in;
+	return true;
+}
+
 static const struct {
 	const char *prefix;
 	bool (*is_cheap)(struct ma_span in);
@@ -151,9 +158,10 @@ static const struct {
 	{"$2a$", is_cheap_bcrypt},  {"$2b$", is_cheap_bcrypt},	 {"$2x$", is_cheap_bcrypt},
 	{"$2y$", is_cheap_bcrypt},  {"$5$", is_cheap_sha2},	 {"$6$", is_cheap_sha2},
 	{"$sha1$", is_cheap_sha1},  {"$md5", is_cheap_sunmd5},	 {"_", is_cheap_bsdi},
+	{"$1$", has_no_cost},	    {"$3$", has_no_cost},
 };
 
-/* Methods without a cost parameter (md5crypt, NT, traditional DES) are cheap. */
+/* A method that is not in the table came with a later libcrypt, and its cost is not known here. */
 static bool is_cheap(struct ma_span hash)
 {
 	for (size_t i = 0; i < MA_ARRAY_SIZE(costs); i++) {
@@ -164,7 +172,8 @@ static bool is_cheap(struct ma_span hash)
 		    ma_span_equal(prefix, ma_span_text(costs[i].prefix)))
 			return costs[i].is_cheap(rest);
 	}
-	return true;
+	/* Traditional DES has no prefix. */
+	return hash.p[0] != '$' && hash.p[0] != '_';
 }
 
 static bool copy_text(struct ma_span text, char *out, size_t size)

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * auxprop.c - lookups and stores of auxiliary properties for Cyrus SASL
+ *
+ * Lookup. A mechanism asks for properties of the name that logs in: CRAM-MD5 for *userPassword and
+ * *cmusaslsecretCRAM-MD5, a check of a plain password for *userPassword and *cmusaslsecretPLAIN.
+ * libsasl2 asks twice per login, with flags 0 for names that begin with '*' and with
+ * SASL_AUXPROP_AUTHZID for the others, of which we serve none. All that is wanted is fetched by one
+ * call of the library, which knows what is least, gives decoys to those who may not log in, and
+ * says in the log why. So a lookup fails only if the store is away, and never with SASL_NOUSER.
+ *
+ * Store. userPassword with a value sets the password of an account and makes the account where
+ * there is none; libsasl2 has no other call for that. userPassword without one removes the secrets
+ * and keeps the account. Everything else that can be stored is derived from the password and not
+ * taken from outside. In particular saslpasswd2 deletes the cmusaslsecret properties after each
+ * password it has set, to clean up after versions of twenty years ago: these are ours to keep.
+ */
+#include "auxprop.h"
+
+#include <mailauth/admin.h>
+#include <mailauth/verifier.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* The properties we serve. */
+#define N_SERVED 3
+static const struct {
+	const char *name;
+	enum mailauth_verifier kind;
+} served[N_SERVED] = {
+	{"*cmusaslsecretPLAIN", MAILAUTH_VERIFIER_SASL_PLAIN},
+	{"*cmusaslsecretCRAM-MD5", MAILAUTH_VERIFIER_CRAM_MD5},
+	{SASL_AUX_PASSWORD, MAILAUTH_VERIFIER_PASSWORD},
+};
+
+#define SALT_LEN   16
+#define DIGEST_LEN 16
+#define PEER_MAX   64 /* bytes in an address, with the NUL */
+
+/* One lookup: which kinds libsasl2 waits for, and under which name each. */
+struct lookup {
+	const sasl_server_params_t *sparams;
+	const char *names[N_SERVED];
+	unsigned int wanted;
+	int code; /* of the first value that could not be handed on */
+};
+
+/* A new password, for set_password(); none at all for clear_secrets(). */
+struct password {
+	const char *p;
+	size_t len;
+};
+
+static int sasl_code(enum mailauth_status status)
+{
+	switch (status) {
+	case MAILAUTH_OK:
+		return SASL_OK;
+	case MAILAUTH_E_NOMEM:
+		return SASL_NOMEM;
+	case MAILAUTH_E_DENIED:
+	case MAILAUTH_E_PROTOCOL:
+	case MAILAUTH_E_LIMIT:
+		return SASL_BADAUTH;
+	default:
+		return SASL_UNAVAIL;
+	}
+}
+
+/* A realm of no length is none: Postfix has smtpd_sasl_local_domain empty by default. */
+static const char *realm_of(const sasl_server_params_t *sparams)
+{
+	if (sparams->user_realm != NULL && *sparams->user_realm != '\0')
+		return sparams->user_realm;
+	return sparams->serverFQDN;
+}
+
+static int served_index(const char *name)
+{
+	int i;
+
+	for (i = 0; i < N_SERVED; i++)
+		if (strcasecmp(name, served[i].name) == 0)
+			return i;
+	return -1;
+}
+
+/* Fills in what is to be fetched. A value that is there already stays, unless libsasl2 says to
+ * replace it. Where a verifier is there already nobody needs the password: PLAIN looks up before it
+ * asks for anything, and finds what an earlier attempt on the connection has left. */
+static void lookup_prepare(struct lookup *lookup, unsigned int flags)
+{
+	const sasl_utils_t *utils = lookup->sparams->utils;
+	const struct propval *prop = utils->prop_get(lookup->sparams->propctx);
+	bool has_verifier = false;
+	int i;
+
+	for (; prop != NULL && prop->name != NULL; prop++) {
+		i = served_index(prop->name);
+		if (i < 0)
+			continue;
+		if (prop->values != NULL && (flags & SASL_AUXPROP_OVERRIDE) == 0) {
+			has_verifier |= served[i].kind != MAILAUTH_VERIFIER_PASSWORD;
+			continue;
+		}
+		if (prop->values != NULL)
+			utils->prop_erase(lookup->sparams->propctx, prop->name);
+		lookup->names[i] = prop->name;
+		lookup->wanted |= (unsigned int)served[i].kind;
+	}
+	if (has_verifier)
+		lookup->wanted &= ~(unsigned int)MAILAUTH_VERIFIER_PASSWORD;
+}
+
+/* Receives one verifier from the library and hands it on. */
+static void lookup_give(void *arg, enum mailauth_verifier kind, const void *p, size_t len)
+{
+	char plain[SALT_LEN + 1 + DIGEST_LEN] = {0}; /* salt, NUL, digest */
+	struct lookup *lookup = arg;
+	const sasl_utils_t *utils = lookup->sparams->utils;
+	const char *value = p;
+	int i = 0;
+	int code;
+
+	while (i < N_SERVED && served[i].kind != kind)
+		i++;
+	if (i == N_SERVED || lookup->names[i] == NULL || len == 0 || len > MAILAUTH_PASSWORD_MAX)
+		return;
+	if (kind == MAILAUTH_VERIFIER_SASL_PLAIN && len == SALT_LEN + DIGEST_LEN) {
+		memcpy(plain, value, SALT_LEN);
+		memcpy(plain + SALT_LEN + 1, value + SALT_LEN, DIGEST_LEN);
+		value = plain;
+		len = sizeof(plain);
+	}
+	code = utils->prop_set(lookup->sparams->propctx, lookup->names[i], value, (int)len);
+	if (code != SASL_OK && lookup->code == SASL_OK)
+		lookup->code = code;
+	explicit_bzero(plain, sizeof(plain));
+}
+
+/* The client's address alone, from libsasl2's "address;port": as log watchers want it. */
+static void peer_of(const sasl_server_params_t *sparams, char peer[PEER_MAX])
+{
+	const char *text = sparams->ipremoteport != NULL ? sparams->ipremoteport : "";
+
+	(void)snprintf(peer, PEER_MAX, "%.*s", (int)strcspn(text, ";"), text);
+}
+
+static int lookup_run(struct ma_plugin *plugin, struct lookup *lookup, const char *user,
+		      unsigned int user_len)
+{
+	const sasl_server_params_t *sparams = lookup->sparams;
+	char peer[PEER_MAX];
+	const struct mailauth_request request = {
+		.size = sizeof(request),
+		.flags = sparams->external_ssf > 0 ? MAILAUTH_REQUEST_TLS : 0,
+		.service = sparams->service,
+		.peer = peer,
+		.group = plugin->group,
+		.realm = realm_of(sparams),
+		.host = sparams->serverFQDN,
+	};
+	struct mailauth *ctx = NULL;
+	enum mailauth_status status;
+
+	peer_of(sparams, peer);
+	status = ma_plugin_reader(plugin, &ctx);
+	if (status == MAILAUTH_OK)
+		status = mailauth_verifier_get(ctx, &request, user, user_len, lookup->wanted,
+					       lookup_give, lookup);
+	return status == MAILAUTH_OK ? lookup->code : sasl_code(status);
+}
+
+int ma_auxprop_lookup(void *glob_context, sasl_server_params_t *sparams, unsigned int flags,
+		      const char *user, unsigned int user_len)
+{
+	struct ma_plugin *plugin = glob_context;
+	struct lookup lookup = {.sparams = sparams, .code = SASL_OK};
+	int code;
+
+	if (plugin == NULL || sparams == NULL || user == NULL)
+		return SASL_BADPARAM;
+	if ((flags & SASL_AUXPROP_AUTHZID) != 0)
+		return SASL_OK;
+	lookup_prepare(&lookup, flags);
+	if (lookup.wanted == 0)
+		return SASL_OK;
+	pthread_setspecific(plugin->conn_utils, sparams->utils);
+	code = lookup_run(plugin, &lookup, user, user_len);
+	pthread_setspecific(plugin->conn_utils, NULL);
+	return code;
+}
+
+/* The full name of the account that is changed, by the rule that lookups follow. */
+static enum mailauth_status full_name(const sasl_server_params_t *sparams, const char *user,
+				      unsigned int user_len, struct mailauth_name *name_out)
+{
+	const char *realm = realm_of(sparams);
+	int len;
+
+	if (user_len > MAILAUTH_NAME_MAX)
+		return MAILAUTH_E_LIMIT;
+	if (memchr(user, '\0', user_len) != NULL)
+		return MAILAUTH_E_USAGE;
+	if (realm == NULL || memchr(user, '@', user_len) != NULL)
+		realm = "";
+	len = snprintf(name_out->text, sizeof(name_out->text), "%.*s%s%s", (int)user_len, user,
+		       *realm != '\0' ? "@" : "", realm);
+	if (len < 0 || (size_t)len >= sizeof(name_out->text))
+		return MAILAUTH_E_LIMIT;
+	return MAILAUTH_OK;
+}
+
+static enum mailauth_status set_password(struct mailauth_user *user, void *arg)
+{
+	const struct password *password = arg;
+
+	return mailauth_user_set_password(user, password->p, password->len);
+}
+
+static enum mailauth_status clear_secrets(struct mailauth_user *user, void *arg)
+{
+	(void)arg;
+	mailauth_user_clear_secrets(user);
+	return MAILAUTH_OK;
+}
+
+static enum mailauth_status add_user(struct mailauth *ctx, const char *name,
+				     struct password *password)
+{
+	struct mailauth_user *user = NULL;
+	enum mailauth_status status = mailauth_user_new(ctx, name, &user);
+
+	if (status == MAILAUTH_OK)
+		status = set_password(user, password);
+	if (status == MAILAUTH_OK)
+		status = mailauth_user_add(user);
+	mailauth_user_free(&user);
+	return status;
+}
+
+static enum mailauth_status change_password(struct mailauth *ctx, const char *name,
+					    struct password *password)
+{
+	enum mailauth_status status;
+
+	if (password->p == NULL)
+		return mailauth_user_update(ctx, name, clear_secrets, NULL);
+	status = mailauth_user_update(ctx, name, set_password, password);
+	if (status == MAILAUTH_E_NOTFOUND)
+		status = add_user(ctx, name, password);
+	if (status == MAILAUTH_E_EXISTS) /* made by someone else just now */
+		status = mailauth_user_update(ctx, name, set_password, password);
+	return status;
+}
+
+/* Opens for writing for as long as one change takes: servers change nothing, and saslpasswd2 ends
+ * after it. */
+static int store_run(struct ma_plugin *plugin, const sasl_server_params_t *sparams,
+		     const char *user, unsigned int user_len, struct password *password)
+{
+	struct mailauth_name name = {""};
+	struct mailauth *ctx = NULL;
+	enum mailauth_status status = full_name(sparams, user, user_len, &name);
+
+	if (status == MAILAUTH_OK)
+		status = ma_plugin_open(plugin, MAILAUTH_OPEN_WRITE, &ctx);
+	if (status == MAILAUTH_OK)
+		status = change_password(ctx, name.text, password);
+	mailauth_free(&ctx);
+	switch (status) {
+	case MAILAUTH_E_NOTFOUND:
+		return SASL_NOUSER;
+	case MAILAUTH_E_LIMIT:
+	case MAILAUTH_E_USAGE:
+		return SASL_BADPARAM;
+	default:
+		return sasl_code(status);
+	}
+}
+
+int ma_auxprop_store(void *glob_context, sasl_server_params_t *sparams, struct propctx *ctx,
+		     const char *user, unsigned int user_len)
+{
+	struct ma_plugin *plugin = glob_context;
+	const struct propval *prop;
+	struct password password = {NULL, 0};
+	bool has_password = false;
+	bool has_other = false;
+	int code;
+
+	if (ctx == NULL) /* "can you store at all?" */
+		return SASL_OK;
+	if (plugin == NULL || sparams == NULL || user == NULL)
+		return SASL_BADPARAM;
+
+	/* Where a property was only asked for, values is NULL; to delete it, values[0] is. */
+	for (prop = sparams->utils->prop_get(ctx); prop != NULL && prop->name != NULL; prop++) {
+		if (prop->values == NULL || prop->name[0] == '*')
+			continue;
+		if (strcasecmp(prop->name, SASL_AUX_PASSWORD_PROP) != 0) {
+			has_other |= prop->values[0] != NULL;
+			continue;
+		}
+		has_password = true;
+		password.p = prop->values[0];
+		if (password.p != NULL)
+			password.len = prop->nvalues == 1 ? prop->valsize : strlen(password.p);
+	}
+	if (!has_password)
+		return has_other ? SASL_CONSTRAINT_VIOLAT : SASL_OK;
+	pthread_setspecific(plugin->conn_utils, sparams->utils);
+	code = store_run(plugin, sparams, user, user_len, &password);
+	pthread_setspecific(plugin->conn_utils, NULL);
+	return code;
+}

@@ -21,6 +21,19 @@
 
 #include "support.h"
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+/*
+ * The sanitizers' allocators of clang 14, unlike malloc(), do not prepare for fork(): when another
+ * thread is in there the child waits for ever. Where they are in use one test is left out.
+ */
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define MALLOC_SURVIVES_FORK 0
+#else
+#define MALLOC_SURVIVES_FORK 1
+#endif
+
 extern const struct ma_store_ops ma_store_lmdb;
 
 static struct support_log log_text = {.level = MAILAUTH_LOG_ERROR};
@@ -484,7 +497,8 @@ int main(void)
 	tcase_add_test(tcase, finds_one_file_under_two_names);
 	tcase_add_test(tcase, works_in_parent_and_child_after_fork);
 	tcase_add_test(tcase, child_that_closes_leaves_the_parent_its_readers);
-	tcase_add_test(tcase, fork_among_busy_threads_leaves_no_lock_held);
+	if (MALLOC_SURVIVES_FORK)
+		tcase_add_test(tcase, fork_among_busy_threads_leaves_no_lock_held);
 	tcase_add_test(tcase, full_map_is_an_error_that_changes_nothing);
 	tcase_add_test(tcase, reader_adopts_a_map_grown_by_another_process);
 	tcase_add_test(tcase, full_disk_is_an_error_that_changes_nothing);

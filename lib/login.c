@@ -231,6 +231,21 @@ static void put_pair(struct ma_buf *out, const char *name, struct ma_span value)
 	ma_buf_put_escaped(out, value);
 }
 
+/* An outage is nobody's wrong password, and log watchers must be able to tell. */
+static const char *result_name(enum mailauth_status status)
+{
+	switch (status) {
+	case MAILAUTH_OK:
+		return "ok";
+	case MAILAUTH_E_DENIED:
+	case MAILAUTH_E_PROTOCOL:
+	case MAILAUTH_E_LIMIT:
+		return "denied";
+	default:
+		return "error";
+	}
+}
+
 void ma_login_log(const struct ma_login *login, enum mailauth_status status)
 {
 	const struct ma_log *log = &login->ctx->log;
@@ -243,7 +258,7 @@ void ma_login_log(const struct ma_login *login, enum mailauth_status status)
 	/* What an attacker typed must not push the rest out of the line. */
 	if (typed.len > MAILAUTH_NAME_MAX)
 		typed.len = MAILAUTH_NAME_MAX;
-	ma_buf_printf(&out, "result=%s", status == MAILAUTH_OK ? "ok" : "denied");
+	ma_buf_printf(&out, "result=%s", result_name(status));
 	put_pair(&out, "reason", ma_span_text(ma_reason_name(login->reason)));
 	put_pair(&out, "mech", request_text(login->mech != NULL ? login->mech->name : NULL));
 	put_pair(&out, "service", request_text(login->request->service));

@@ -57,7 +57,10 @@ struct ma_store_ops {
 	/* @record: at least MA_STORE_RECORD_MAX bytes of room. _NOTFOUND, _TEMPFAIL, _CORRUPT */
 	enum mailauth_status (*get)(struct ma_store *store, struct ma_span key,
 				    struct ma_buf *record);
-	/* The first record behind @after, in order of keys; both are copied out. */
+	/*
+	 * The first record behind @after, in order of keys; both are copied out. A key longer than
+	 * MA_STORE_KEY_MAX was put there by somebody else and is passed over.
+	 */
 	enum mailauth_status (*next)(struct ma_store *store, struct ma_span after,
 				     struct ma_buf *key, struct ma_buf *record);
 	/* @conflict_out: a record was not as expected, and nothing was done. */

@@ -537,6 +537,8 @@ static int find_next(MDB_cursor *cursor, struct reading *reading)
 			       reading->key.len > 0 ? MDB_SET_RANGE : MDB_FIRST);
 	if (error == 0 && ma_span_equal(ma_span(key.mv_data, key.mv_size), reading->key))
 		error = mdb_cursor_get(cursor, &key, &record, MDB_NEXT);
+	while (error == 0 && key.mv_size > MA_STORE_KEY_MAX)
+		error = mdb_cursor_get(cursor, &key, &record, MDB_NEXT);
 	if (error != 0)
 		return error;
 	ma_buf_put(reading->key_out, ma_span(key.mv_data, key.mv_size));

@@ -143,6 +143,8 @@ static enum mailauth_status memory_next(struct ma_store *base, struct ma_span af
 	entry = *place(&store->entries, after);
 	if (entry != NULL && compare(entry_key(entry), after) == 0)
 		entry = entry->next;
+	while (entry != NULL && entry->key_len > MA_STORE_KEY_MAX)
+		entry = entry->next;
 	if (entry != NULL) {
 		ma_buf_put(key, entry_key(entry));
 		ma_buf_put(record, entry_record(entry));

@@ -279,23 +279,28 @@ END_TEST
 START_TEST(child_goes_on_after_fork)
 {
 	struct mailauth *ctx = support_open("", NULL);
-	int result = -1;
+	char answer = 'x';
+	int ends[2];
 	pid_t child;
 
 	support_add(ctx, "alice", "secret");
 	support_status("parent", login(ctx, "alice", "secret"), MAILAUTH_OK);
+	ck_assert_int_eq(pipe(ends), 0);
 	child = fork();
 	ck_assert_int_ge(child, 0);
 	if (child == 0) {
 		bool ok = login(ctx, "alice", "secret") == MAILAUTH_OK &&
 			  login(ctx, "alice", "wrong") == MAILAUTH_E_DENIED;
 
-		_exit(ok ? 0 : 1);
+		_exit(write(ends[1], ok ? "+" : "-", 1) == 1 ? 0 : 1);
 	}
-	support_status("parent", login(ctx, "alice", "secret"), MAILAUTH_OK);
-	ck_assert_int_eq(waitpid(child, &result, 0), child);
-	ck_assert_int_eq(result, 0);
-	support_status("parent", login(ctx, "alice", "secret"), MAILAUTH_OK);
+	support_status("beside the child", login(ctx, "alice", "secret"), MAILAUTH_OK);
+	ck_assert_int_eq(close(ends[1]), 0);
+	ck_assert_int_eq(read(ends[0], &answer, 1), 1);
+	ck_assert_int_eq(answer, '+');
+	ck_assert_int_eq(close(ends[0]), 0);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	support_status("after the child", login(ctx, "alice", "secret"), MAILAUTH_OK);
 	mailauth_free(&ctx);
 }
 END_TEST

@@ -22,7 +22,8 @@
 
 #define THREADS 8
 #define CHANGES 400
-#define LOOKS	50 /* of the writer between two changes, which give the readers time */
+#define SECONDS 2  /* then fewer changes have to do; under valgrind all is slow */
+#define LOOKS	20 /* of the writer between two changes, which give the readers time */
 
 static const char *const passwords[] = {"the first password", "the second password"};
 
@@ -83,9 +84,19 @@ static enum mailauth_status change(struct mailauth_user *user, void *arg)
 	return mailauth_user_set_password(user, password, strlen(password));
 }
 
+static int64_t seconds(void)
+{
+	struct timespec now;
+
+	ck_assert_int_eq(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+	return now.tv_sec;
+}
+
 static void write_on(struct shared *shared)
 {
-	for (unsigned int i = 1; i <= CHANGES; i++) {
+	int64_t end = seconds() + SECONDS;
+
+	for (unsigned int i = 1; i <= CHANGES && seconds() < end; i++) {
 		char password[32];
 
 		(void)snprintf(password, sizeof(password), "%s", passwords[i % 2]);

@@ -441,7 +441,7 @@ END_TEST
 
 START_TEST(refuses_an_initial_response)
 {
-	static const char *const firsts[] = {"tim " DIGEST, "x", " ", "\n"};
+	static const char *const firsts[] = {("tim " DIGEST), "x", " ", "\n"};
 
 	for (size_t i = 0; i < MA_ARRAY_SIZE(firsts); i++) {
 		struct dialogue dialogue;

@@ -54,20 +54,27 @@ bool ma_request_copy(const struct mailauth_request *request, struct mailauth_req
 	return true;
 }
 
-/* The host's name with its domain; the short one if nothing else is known. */
-static char *host_name(void)
+/*
+ * The host's name with its domain; the short one if nothing else is known. NULL: the answer would
+ * be another one later, or there is no memory; @error_out is then what getaddrinfo() said, or 0.
+ */
+static char *host_name(int *error_out)
 {
 	char host[256];
 	struct addrinfo hints = {.ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *found = NULL;
 	char *name = NULL;
 
+	*error_out = 0;
 	if (gethostname(host, sizeof(host)) != 0)
 		return NULL;
 	host[sizeof(host) - 1] = '\0';
 	/* A name with a dot is whole, and need not be looked up at each start. */
-	if (strchr(host, '.') == NULL && getaddrinfo(host, NULL, &hints, &found) == 0 &&
-	    found->ai_canonname != NULL)
+	if (strchr(host, '.') == NULL)
+		*error_out = getaddrinfo(host, NULL, &hints, &found);
+	if (*error_out == EAI_AGAIN || *error_out == EAI_FAIL)
+		return NULL;
+	if (found != NULL && found->ai_canonname != NULL)
 		name = ma_text_copy(ma_span_text(found->ai_canonname));
 	if (found != NULL)
 		freeaddrinfo(found);
@@ -78,9 +85,16 @@ static enum mailauth_status set_default_realm(struct mailauth *ctx)
 {
 	struct ma_name name;
 	const char *refusal;
+	int error = 0;
 
 	if (ctx->config.default_realm == NULL)
-		ctx->config.default_realm = host_name();
+		ctx->config.default_realm = host_name(&error);
+	if (ctx->config.default_realm == NULL && error != 0) {
+		ma_log(&ctx->log, MAILAUTH_LOG_ERROR, "config",
+		       "cannot find this host's full name (%s); set default_realm in %s",
+		       gai_strerror(error), ctx->config.file);
+		return MAILAUTH_E_TEMPFAIL;
+	}
 	if (ctx->config.default_realm == NULL)
 		return MAILAUTH_E_NOMEM;
 	ctx->default_realm = ma_span_text(ctx->config.default_realm);

@@ -27,6 +27,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,7 +52,8 @@ struct env {
 	unsigned int refs;
 	unsigned int born; /* the fork generation it belongs to */
 	bool writable;
-	MDB_env *mdb;		 /* NULL: lost when it could not be reopened */
+	MDB_env *mdb;		 /* NULL: could not be opened again; see reopen() */
+	MDB_dbi dbi;		 /* LMDB's main database, the only one */
 	pthread_rwlock_t gate;	 /* read: in a transaction. write: changing the map */
 	pthread_mutex_t writing; /* the file's lock is the process's, not the thread's */
 	_Atomic(MDB_txn *) kept[KEPT_READERS];
@@ -74,13 +76,26 @@ static struct env *abandoned;  /* the parents': kept within reach of leak checke
 static atomic_uint generation; /* goes up in the child of each fork */
 static pthread_once_t watch_forks = PTHREAD_ONCE_INIT;
 
+/*
+ * Nobody may be writing: the child would inherit the lock on the file, and hold it for as long as
+ * it lives if the parent is killed.
+ */
 static void before_fork(void)
 {
 	(void)pthread_mutex_lock(&table_lock);
+	for (struct env *env = table; env != NULL; env = env->next)
+		(void)pthread_mutex_lock(&env->writing);
+}
+
+static void let_write(void)
+{
+	for (struct env *env = table; env != NULL; env = env->next)
+		(void)pthread_mutex_unlock(&env->writing);
 }
 
 static void after_fork_in_parent(void)
 {
+	let_write();
 	(void)pthread_mutex_unlock(&table_lock);
 }
 
@@ -89,6 +104,7 @@ static void after_fork_in_child(void)
 {
 	struct env **end = &abandoned;
 
+	let_write();
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = table;
@@ -124,6 +140,10 @@ static enum mailauth_status away(const struct lmdb_store *store, const char *doi
 		break;
 	case MDB_MAP_FULL:
 		cure = "; nothing was changed; raise map_size in the configuration";
+		break;
+	case EMLINK:
+		cure = "; the file has a second name (a hard link), and locks would fail: remove "
+		       "one";
 		break;
 	case MDB_READERS_FULL:
 		cure = "; too many processes read at once";
@@ -166,7 +186,20 @@ static void close_on_exec(MDB_env *mdb)
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-static int open_mdb(const struct lmdb_store *store, bool write, MDB_env **mdb_out)
+/* Once and for all: lmdb.h allows no two threads in mdb_dbi_open(). */
+static int open_dbi(MDB_env *mdb, MDB_dbi *dbi_out)
+{
+	MDB_txn *txn;
+	int error = mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn);
+
+	if (error != 0)
+		return error;
+	error = mdb_dbi_open(txn, NULL, 0, dbi_out);
+	mdb_txn_abort(txn);
+	return error;
+}
+
+static int open_mdb(const struct lmdb_store *store, bool write, MDB_env **mdb_out, MDB_dbi *dbi_out)
 {
 	unsigned int flags = MDB_NOSUBDIR | MDB_NOTLS | (write ? 0 : MDB_RDONLY);
 	MDB_env *mdb;
@@ -186,6 +219,11 @@ static int open_mdb(const struct lmdb_store *store, bool write, MDB_env **mdb_ou
 		return error;
 	}
 	close_on_exec(mdb);
+	error = open_dbi(mdb, dbi_out);
+	if (error != 0) {
+		mdb_env_close(mdb);
+		return error;
+	}
 	*mdb_out = mdb;
 	return 0;
 }
@@ -200,11 +238,18 @@ static void drop_kept(struct env *env)
 	}
 }
 
-static void env_free(struct env *env)
+/* With nobody inside. */
+static void close_mdb(struct env *env)
 {
 	drop_kept(env);
 	if (env->mdb != NULL)
 		mdb_env_close(env->mdb);
+	env->mdb = NULL;
+}
+
+static void env_free(struct env *env)
+{
+	close_mdb(env);
 	(void)pthread_rwlock_destroy(&env->gate);
 	(void)pthread_mutex_destroy(&env->writing);
 	ma_free(env);
@@ -227,7 +272,7 @@ static int env_new(const struct lmdb_store *store, const struct stat *st, struct
 	error = make_lock_file(store->path, st->st_gid);
 	/* Whoever may not make it may still find it usable; LMDB will tell. */
 	if (error == 0 || error == EACCES || error == EROFS)
-		error = open_mdb(store, store->write, &env->mdb);
+		error = open_mdb(store, store->write, &env->mdb, &env->dbi);
 	if (error != 0) {
 		env_free(env);
 		return error;
@@ -245,16 +290,33 @@ static int make_writable(struct env *env, const struct lmdb_store *store)
 	int error = 0;
 
 	/* Tried before anything is closed: in a jail the file could not be opened again at all. */
-	if (access(store->path, R_OK | W_OK) != 0)
+	if (faccessat(AT_FDCWD, store->path, R_OK | W_OK, AT_EACCESS) != 0)
 		return errno;
 	(void)pthread_rwlock_wrlock(&env->gate);
-	drop_kept(env);
-	if (env->mdb != NULL)
-		mdb_env_close(env->mdb);
-	error = open_mdb(store, true, &env->mdb);
+	close_mdb(env);
+	error = open_mdb(store, true, &env->mdb, &env->dbi);
 	env->writable = error == 0;
 	if (error != 0)
-		(void)open_mdb(store, false, &env->mdb);
+		(void)open_mdb(store, false, &env->mdb, &env->dbi);
+	(void)pthread_rwlock_unlock(&env->gate);
+	return error;
+}
+
+/* Opens again what is @broken (after MDB_PANIC) or could not be opened again before. */
+static int reopen(struct env *env, const struct lmdb_store *store, bool is_broken)
+{
+	struct stat st;
+	int error = 0;
+
+	if (stat(store->path, &st) != 0)
+		return errno;
+	if (st.st_dev != env->dev || st.st_ino != env->ino)
+		return ESTALE;
+	(void)pthread_rwlock_wrlock(&env->gate);
+	if (is_broken)
+		close_mdb(env);
+	if (env->mdb == NULL)
+		error = open_mdb(store, env->writable, &env->mdb, &env->dbi);
 	(void)pthread_rwlock_unlock(&env->gate);
 	return error;
 }
@@ -269,12 +331,17 @@ static int share_env(const struct lmdb_store *store, struct env **env_out)
 		return errno;
 	if (!S_ISREG(st.st_mode))
 		return EINVAL;
+	/* The lock file goes by the name: under another name there would be no common lock. */
+	if (st.st_nlink > 1)
+		return EMLINK;
 	while (env != NULL && (env->dev != st.st_dev || env->ino != st.st_ino))
 		env = env->next;
 	if (env == NULL)
 		return env_new(store, &st, env_out);
 	if (store->write && !env->writable)
 		error = make_writable(env, store);
+	else
+		error = reopen(env, store, false);
 	if (error != 0)
 		return error;
 	env->refs++;
@@ -341,6 +408,16 @@ static enum mailauth_status new_store(const struct ma_store_params *params,
 	return MAILAUTH_OK;
 }
 
+/* The lock file stands beside the file itself, not beside a symbolic link to it. */
+static void follow_links(struct lmdb_store *store)
+{
+	char real[PATH_MAX];
+
+	/* What cannot be resolved cannot be opened, and that is where it is reported. */
+	if (realpath(store->path, real) != NULL && strlen(real) < sizeof(store->path))
+		memcpy(store->path, real, strlen(real) + 1);
+}
+
 static enum mailauth_status lmdb_open(const struct ma_store_params *params,
 				      struct ma_store **store_out)
 {
@@ -352,6 +429,7 @@ static enum mailauth_status lmdb_open(const struct ma_store_params *params,
 	*store_out = NULL;
 	if (status != MAILAUTH_OK)
 		return status;
+	follow_links(store);
 	(void)pthread_once(&watch_forks, start_watch);
 	(void)pthread_mutex_lock(&table_lock);
 	error = share_env(store, &env);
@@ -389,7 +467,10 @@ static int adopt_size(struct env *env)
 
 	(void)pthread_rwlock_wrlock(&env->gate);
 	drop_kept(env);
-	error = mdb_env_set_mapsize(env->mdb, 0);
+	error = env->mdb != NULL ? mdb_env_set_mapsize(env->mdb, 0) : ENODEV;
+	/* LMDB unmaps first; if it cannot map again it would read where nothing is any more. */
+	if (error != 0)
+		close_mdb(env);
 	(void)pthread_rwlock_unlock(&env->gate);
 	return error;
 }
@@ -443,7 +524,7 @@ static int begin_read(struct env *env, MDB_txn **txn_out)
 
 /* Runs @read in a read transaction. What it copies out is whole: it sees one commit. */
 struct reading {
-	int (*read)(MDB_txn *txn, struct reading *reading);
+	int (*read)(MDB_txn *txn, MDB_dbi dbi, struct reading *reading);
 	struct ma_span key;
 	struct ma_buf *key_out;
 	struct ma_buf *record_out;
@@ -461,11 +542,24 @@ static int read_once(struct env *env, struct reading *reading)
 	}
 	error = begin_read(env, &txn);
 	if (error == 0) {
-		error = reading->read(txn, reading);
+		error = reading->read(txn, env->dbi, reading);
 		keep(env, txn);
 	}
 	(void)pthread_rwlock_unlock(&env->gate);
 	return error;
+}
+
+/* After what cure() can mend, the transaction is worth a second try. */
+static bool is_curable(int error)
+{
+	return error == MDB_MAP_RESIZED || error == ENODEV || error == MDB_PANIC;
+}
+
+static int cure(struct env *env, const struct lmdb_store *store, int error)
+{
+	if (error == MDB_MAP_RESIZED)
+		return adopt_size(env);
+	return reopen(env, store, error == MDB_PANIC);
 }
 
 static enum mailauth_status run_reading(struct ma_store *base, struct reading *reading)
@@ -477,11 +571,8 @@ static enum mailauth_status run_reading(struct ma_store *base, struct reading *r
 	if (env == NULL)
 		return MAILAUTH_E_TEMPFAIL;
 	error = read_once(env, reading);
-	if (error == MDB_MAP_RESIZED) {
-		error = adopt_size(env);
-		if (error == 0)
-			error = read_once(env, reading);
-	}
+	if (is_curable(error) && cure(env, store, error) == 0)
+		error = read_once(env, reading);
 	if (error == MDB_NOTFOUND)
 		return MAILAUTH_E_NOTFOUND;
 	if (error != 0)
@@ -501,20 +592,12 @@ static MDB_val val(struct ma_span span)
 	return (MDB_val){.mv_size = span.len, .mv_data = address.out};
 }
 
-static int main_db(MDB_txn *txn, MDB_dbi *dbi_out)
-{
-	return mdb_dbi_open(txn, NULL, 0, dbi_out);
-}
-
-static int read_get(MDB_txn *txn, struct reading *reading)
+static int read_get(MDB_txn *txn, MDB_dbi dbi, struct reading *reading)
 {
 	MDB_val key = val(reading->key);
 	MDB_val record;
-	MDB_dbi dbi;
-	int error = main_db(txn, &dbi);
+	int error = mdb_get(txn, dbi, &key, &record);
 
-	if (error == 0)
-		error = mdb_get(txn, dbi, &key, &record);
 	if (error == 0)
 		ma_buf_put(reading->record_out, ma_span(record.mv_data, record.mv_size));
 	return error;
@@ -546,14 +629,11 @@ static int find_next(MDB_cursor *cursor, struct reading *reading)
 	return 0;
 }
 
-static int read_next(MDB_txn *txn, struct reading *reading)
+static int read_next(MDB_txn *txn, MDB_dbi dbi, struct reading *reading)
 {
 	MDB_cursor *cursor;
-	MDB_dbi dbi;
-	int error = main_db(txn, &dbi);
+	int error = mdb_cursor_open(txn, dbi, &cursor);
 
-	if (error == 0)
-		error = mdb_cursor_open(txn, dbi, &cursor);
 	if (error != 0)
 		return error;
 	error = find_next(cursor, reading);
@@ -656,21 +736,19 @@ static int apply_change(MDB_txn *txn, MDB_dbi dbi, const struct ma_store_change 
 	return error == MDB_NOTFOUND ? 0 : error;
 }
 
-static int write_once(MDB_env *mdb, const struct ma_store_change *changes, size_t n_changes,
-		      bool *conflict_out)
+static int write_once(const struct env *env, const struct ma_store_change *changes,
+		      size_t n_changes, bool *conflict_out)
 {
 	MDB_txn *txn;
-	MDB_dbi dbi;
 	int dead;
-	int error = mdb_reader_check(mdb, &dead); /* a dead reader would keep old pages in use */
+	int error = mdb_reader_check(env->mdb, &dead); /* it would keep old pages in use */
 
 	if (error == 0)
-		error = mdb_txn_begin(mdb, NULL, 0, &txn);
+		error = mdb_txn_begin(env->mdb, NULL, 0, &txn);
 	if (error != 0)
 		return error;
-	error = main_db(txn, &dbi);
 	for (size_t i = 0; error == 0 && !*conflict_out && i < n_changes; i++)
-		error = apply_change(txn, dbi, &changes[i], conflict_out);
+		error = apply_change(txn, env->dbi, &changes[i], conflict_out);
 	if (error == 0 && !*conflict_out)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
@@ -689,7 +767,7 @@ static int write_locked(struct env *env, const struct ma_store_change *changes, 
 	}
 	error = wait_for_turn(env, until);
 	if (error == 0) {
-		error = write_once(env->mdb, changes, n_changes, conflict_out);
+		error = write_once(env, changes, n_changes, conflict_out);
 		end_turn(env);
 	}
 	(void)pthread_rwlock_unlock(&env->gate);
@@ -719,11 +797,8 @@ static enum mailauth_status lmdb_apply(struct ma_store *base, const struct ma_st
 	if (env == NULL)
 		return MAILAUTH_E_TEMPFAIL;
 	error = write_locked(env, changes, n_changes, &until, conflict_out);
-	if (error == MDB_MAP_RESIZED) {
-		error = adopt_size(env);
-		if (error == 0)
-			error = write_locked(env, changes, n_changes, &until, conflict_out);
-	}
+	if (is_curable(error) && cure(env, store, error) == 0)
+		error = write_locked(env, changes, n_changes, &until, conflict_out);
 	if (error == EAGAIN)
 		return busy(store);
 	return error == 0 ? MAILAUTH_OK : away(store, "cannot change store", error);
@@ -753,6 +828,7 @@ static enum mailauth_status lmdb_create(const struct ma_store_params *params, gi
 	error = ma_file_create(store->path, MODE, group, ma_span(NULL, 0));
 	if (error == EEXIST)
 		error = 0;
+	follow_links(store);
 	if (error == 0)
 		error = make_lock_file(store->path, group);
 	if (error == ENOENT) {

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -29,9 +30,11 @@
  * thread is in there the child waits for ever. Where they are in use one test is left out.
  */
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define MALLOC_SURVIVES_FORK 0
+#define MALLOC_SURVIVES_FORK	     0
+#define ADDRESS_SPACE_CAN_BE_LIMITED 0 /* their shadow memory alone is terabytes */
 #else
-#define MALLOC_SURVIVES_FORK 1
+#define ADDRESS_SPACE_CAN_BE_LIMITED (getenv("LD_PRELOAD") == NULL) /* valgrind's is not ours */
+#define MALLOC_SURVIVES_FORK	     1
 #endif
 
 extern const struct ma_store_ops ma_store_lmdb;
@@ -187,6 +190,134 @@ START_TEST(finds_one_file_under_two_names)
 }
 END_TEST
 
+/* Fills the store with records of 1000 bytes under numbered keys until it refuses. */
+static int fill(struct ma_store *store, int max, enum mailauth_status *status_out)
+{
+	char key[32];
+	char record[1001];
+	int n = 0;
+
+	memset(record, 'r', sizeof(record) - 1);
+	record[sizeof(record) - 1] = '\0';
+	*status_out = MAILAUTH_OK;
+	while (n < max && *status_out == MAILAUTH_OK) {
+		(void)snprintf(key, sizeof(key), "k%06d", n);
+		*status_out = put(store, key, record);
+		if (*status_out == MAILAUTH_OK)
+			n++;
+	}
+	return n;
+}
+
+START_TEST(shares_one_lock_file_through_a_link_in_another_folder)
+{
+	struct ma_store_params params = create("linked.mdb");
+	char link[300];
+	char lock[320];
+	struct ma_store *store;
+
+	ck_assert_int_eq(mkdir(support_path("elsewhere"), 0700), 0);
+	(void)snprintf(link, sizeof(link), "%s", support_path("elsewhere/link.mdb"));
+	ck_assert_int_eq(symlink((const char *)params.address.p, link), 0);
+	params.address = ma_span_text(link);
+	store = open_one(&params);
+	ck_assert_int_eq(put(store, "k", "1"), MAILAUTH_OK);
+	(void)snprintf(lock, sizeof(lock), "%s-lock", link);
+	ck_assert_int_eq(access(lock, F_OK), -1);
+	store->ops->close(&store);
+}
+END_TEST
+
+START_TEST(refuses_a_file_with_two_names)
+{
+	struct ma_store_params params = create("hard.mdb");
+	struct ma_store *store;
+
+	ck_assert_int_eq(link((const char *)params.address.p, support_path("second.mdb")), 0);
+	ck_assert_int_eq(ma_store_lmdb.open(&params, &store), MAILAUTH_E_TEMPFAIL);
+	ck_assert_ptr_nonnull(strstr(log_text.text, "hard link"));
+	ck_assert_int_eq(unlink(support_path("second.mdb")), 0);
+	store = open_one(&params);
+	store->ops->close(&store);
+}
+END_TEST
+
+/* Turns the lock file into a folder, so that LMDB cannot open, and back. */
+static void block(const struct ma_store_params *params, bool is_blocked)
+{
+	char lock[300];
+	char aside[320];
+
+	(void)snprintf(lock, sizeof(lock), "%s-lock", (const char *)params->address.p);
+	(void)snprintf(aside, sizeof(aside), "%s.aside", lock);
+	if (is_blocked) {
+		ck_assert_int_eq(rename(lock, aside), 0);
+		ck_assert_int_eq(mkdir(lock, 0700), 0);
+	} else {
+		ck_assert_int_eq(rmdir(lock), 0);
+		ck_assert_int_eq(rename(aside, lock), 0);
+	}
+}
+
+START_TEST(recovers_when_the_first_writer_could_not_open)
+{
+	struct ma_store_params params = create("upgrade.mdb");
+	struct ma_store_params reading = params;
+	struct ma_store *reader;
+	struct ma_store *store;
+
+	reading.write = false;
+	reader = open_one(&reading);
+	ck_assert_int_eq(get(reader, "k"), MAILAUTH_E_NOTFOUND);
+	block(&params, true);
+	ck_assert_int_eq(ma_store_lmdb.open(&params, &store), MAILAUTH_E_TEMPFAIL);
+	ck_assert_int_eq(get(reader, "k"), MAILAUTH_E_TEMPFAIL);
+	ck_assert_int_eq(ma_store_lmdb.open(&reading, &store), MAILAUTH_E_TEMPFAIL);
+	block(&params, false);
+	ck_assert_int_eq(get(reader, "k"), MAILAUTH_E_NOTFOUND);
+	store = open_one(&params);
+	ck_assert_int_eq(put(store, "k", "1"), MAILAUTH_OK);
+	ck_assert_int_eq(get(reader, "k"), MAILAUTH_OK);
+	store->ops->close(&store);
+	reader->ops->close(&reader);
+}
+END_TEST
+
+START_TEST(a_map_that_cannot_grow_is_a_temporary_failure)
+{
+	struct ma_store_params params = create("limit.mdb");
+	struct ma_store_params reading = params;
+	struct rlimit all;
+	struct rlimit few;
+	struct ma_store *reader;
+	pid_t child;
+
+	reading.write = false;
+	reader = open_one(&reading);
+	ck_assert_int_eq(get(reader, "k000000"), MAILAUTH_E_NOTFOUND);
+	child = fork();
+	if (child == 0) {
+		struct ma_store_params larger = params;
+		enum mailauth_status status;
+		struct ma_store *store;
+
+		larger.map_size = 1ull << 32;
+		store = open_one(&larger);
+		_exit(fill(store, 3000, &status) != 3000);
+	}
+	expect_child_ok(child);
+	ck_assert_int_eq(getrlimit(RLIMIT_AS, &all), 0);
+	few = all;
+	few.rlim_cur = 1u << 30;
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &few), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_lt(get(reader, "k002999"), MAILAUTH_OK);
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &all), 0);
+	ck_assert_int_eq(get(reader, "k002999"), MAILAUTH_OK);
+	reader->ops->close(&reader);
+}
+END_TEST
+
 START_TEST(works_in_parent_and_child_after_fork)
 {
 	struct ma_store_params params = create("fork.mdb");
@@ -273,25 +404,6 @@ START_TEST(fork_among_busy_threads_leaves_no_lock_held)
 	store->ops->close(&store);
 }
 END_TEST
-
-/* Fills the store with records of 1000 bytes under numbered keys until it refuses. */
-static int fill(struct ma_store *store, int max, enum mailauth_status *status_out)
-{
-	char key[32];
-	char record[1001];
-	int n = 0;
-
-	memset(record, 'r', sizeof(record) - 1);
-	record[sizeof(record) - 1] = '\0';
-	*status_out = MAILAUTH_OK;
-	while (n < max && *status_out == MAILAUTH_OK) {
-		(void)snprintf(key, sizeof(key), "k%06d", n);
-		*status_out = put(store, key, record);
-		if (*status_out == MAILAUTH_OK)
-			n++;
-	}
-	return n;
-}
 
 START_TEST(full_map_is_an_error_that_changes_nothing)
 {
@@ -495,6 +607,11 @@ int main(void)
 	tcase_add_test(tcase, refuses_what_is_no_store);
 	tcase_add_test(tcase, shares_a_file_within_the_process);
 	tcase_add_test(tcase, finds_one_file_under_two_names);
+	tcase_add_test(tcase, shares_one_lock_file_through_a_link_in_another_folder);
+	tcase_add_test(tcase, refuses_a_file_with_two_names);
+	tcase_add_test(tcase, recovers_when_the_first_writer_could_not_open);
+	if (ADDRESS_SPACE_CAN_BE_LIMITED)
+		tcase_add_test(tcase, a_map_that_cannot_grow_is_a_temporary_failure);
 	tcase_add_test(tcase, works_in_parent_and_child_after_fork);
 	tcase_add_test(tcase, child_that_closes_leaves_the_parent_its_readers);
 	if (MALLOC_SURVIVES_FORK)

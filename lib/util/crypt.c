@@ -107,12 +107,21 @@ static bool take_rounds(struct ma_span *in, uint64_t *out)
 	       ma_span_equal(word, ma_span_text("rounds=")) && take_decimal(in, out);
 }
 
+static bool has_rounds(struct ma_span in)
+{
+	struct ma_span word;
+
+	return ma_span_take(&in, strlen("rounds="), &word) &&
+	       ma_span_equal(word, ma_span_text("rounds="));
+}
+
 /* $5$, $6$: an optional rounds=N$ */
 static bool is_cheap_sha2(struct ma_span in)
 {
 	uint64_t rounds;
 
-	if (in.len == 0 || in.p[0] != 'r')
+	/* A salt may begin with an r, too. */
+	if (!has_rounds(in))
 		return true;
 	return take_rounds(&in, &rounds) && rounds <= 2000000;
 }
@@ -186,19 +195,28 @@ static bool copy_text(struct ma_span text, char *out, size_t size)
 	return true;
 }
 
-const char *ma_crypt_refusal(struct ma_span hash)
+/* libcrypt wants a string of its own; what is checked may be a secret. */
+static bool is_known(struct ma_span hash)
 {
 	char text[MA_CRYPT_MAX + 1];
-	int known;
+	int known = CRYPT_SALT_INVALID;
+
+	if (copy_text(hash, text, sizeof(text)))
+		known = crypt_checksalt(text);
+	ma_wipe(text, sizeof(text));
+	return known == CRYPT_SALT_OK || known == CRYPT_SALT_METHOD_LEGACY;
+}
+
+const char *ma_crypt_refusal(struct ma_span hash)
+{
 
 	if (hash.len == 0)
 		return "it is empty";
 	if (hash.p[0] == '*' || hash.p[0] == '!')
 		return "it stands for \"no login\"";
-	if (!copy_text(hash, text, sizeof(text)))
+	if (hash.len > MA_CRYPT_MAX || memchr(hash.p, '\0', hash.len) != NULL)
 		return "it is no crypt(3) string";
-	known = crypt_checksalt(text);
-	if (known != CRYPT_SALT_OK && known != CRYPT_SALT_METHOD_LEGACY)
+	if (!is_known(hash))
 		return "libcrypt does not know its method";
 	if (!is_cheap(hash))
 		return "verifying it would take more than 2 s or 128 MiB";

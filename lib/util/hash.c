@@ -276,8 +276,10 @@ enum mailauth_status ma_cipher_open(struct ma_cipher *cipher, const struct ma_se
 		    1)
 			return MAILAUTH_E_INTERNAL;
 	if (EVP_DecryptUpdate(cipher->evp, out, &n, sealed.p, (int)len) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(cipher->evp, EVP_CTRL_AEAD_SET_TAG, sizeof(tag), tag) != 1)
+	    EVP_CIPHER_CTX_ctrl(cipher->evp, EVP_CTRL_AEAD_SET_TAG, sizeof(tag), tag) != 1) {
+		ma_wipe(out, len);
 		return MAILAUTH_E_INTERNAL;
+	}
 	if (EVP_DecryptFinal_ex(cipher->evp, out + len, &n) != 1) {
 		ma_wipe(out, len);
 		return MAILAUTH_E_CORRUPT;

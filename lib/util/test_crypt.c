@@ -156,6 +156,9 @@ static const struct {
 	{"$2b$0x$abcdefghijklmnopqrstuu", false},
 	{"$2b$$abcdefghijklmnopqrstuu", false},
 	{"$2b$14", false},
+	{"$6$rounded1$", true}, /* a salt, not a cost */
+	{"$5$r$", true},
+	{"$6$rounds$", true},
 	{"$6$rounds=2000000$saltstring$", true},
 	{"$6$rounds=2000001$saltstring$", false},
 	{"$6$rounds=999999999$saltstring$", false},

@@ -902,21 +902,23 @@ def test_home_is_an_empty_maildir_of_its_owner(tool, tmp_path):
     assert modes(home.parent / "y" / "new") == (0o700, 6003, 6002)
 
 
-@pytest.mark.parametrize("kind", ["folder", "file", "link"])
-def test_home_that_is_there_stays_as_it_is(tool, tmp_path, kind):
+def test_home_that_is_there_stays_as_it_is(tool, tmp_path):
     home = tmp_path / "x"
-    if kind == "folder":
-        home.mkdir(0o755)
-    elif kind == "file":
-        home.touch(0o644)
-    else:
-        home.symlink_to("/nowhere")
+    home.mkdir(0o755)
     before = modes(home)
     done = tool.run("add", "--stdin", *MAILBOX, str(home), "x", stdin=b"secret\n")
     assert done.returncode == 0
     assert done.stderr == f"mailuser: warning: mailbox {home} is there already and stays as it is\n"
-    assert modes(home) == before and (kind != "folder" or os.listdir(home) == [])
-    assert not os.path.exists("/nowhere")
+    assert modes(home) == before and os.listdir(home) == []
+
+
+@pytest.mark.parametrize("target", [None, "/nowhere", "/etc"])
+def test_home_must_be_a_folder(tool, tmp_path, target):
+    home = tmp_path / "x"
+    home.touch() if target is None else home.symlink_to(target)
+    tool.fails(12, "'x' is no folder, or a symbolic link", "add", "--stdin", *MAILBOX, str(home),
+               "x", stdin=b"secret\n")
+    assert tool.names() == [] and not os.path.exists("/nowhere")
 
 
 def test_home_follows_no_links(tool, tmp_path):

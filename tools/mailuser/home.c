@@ -139,14 +139,26 @@ static void home_remove(int parent, const char *name)
 	(void)unlinkat(parent, name, AT_REMOVEDIR);
 }
 
+/* A link in its place would send the mail wherever it points. */
+static bool is_folder(int parent, const char *name)
+{
+	int home = openat(parent, name, FOLDER_FLAGS);
+
+	if (home >= 0)
+		(void)close(home);
+	return home >= 0;
+}
+
 static enum ma_home home_make_at(int parent, const char *name, uid_t uid, gid_t gid)
 {
 	bool is_filled;
 	int saved;
 	int home = folder_make(parent, name, 0700);
 
+	if (home < 0 && errno == EEXIST)
+		return is_folder(parent, name) ? MA_HOME_THERE : MA_HOME_FAILED;
 	if (home < 0)
-		return errno == EEXIST ? MA_HOME_THERE : MA_HOME_FAILED;
+		return MA_HOME_FAILED;
 	is_filled = maildir_fill(home, uid, gid);
 	close_quietly(home);
 	if (is_filled)

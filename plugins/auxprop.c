@@ -143,8 +143,12 @@ static void lookup_give(void *arg, enum mailauth_verifier kind, const void *p, s
 static void peer_of(const sasl_server_params_t *sparams, char peer[PEER_MAX])
 {
 	const char *text = sparams->ipremoteport != NULL ? sparams->ipremoteport : "";
+	size_t len = strcspn(text, ";");
 
-	(void)snprintf(peer, PEER_MAX, "%.*s", (int)strcspn(text, ";"), text);
+	if (len >= PEER_MAX)
+		len = PEER_MAX - 1;
+	memcpy(peer, text, len);
+	peer[len] = '\0';
 }
 
 static int lookup_run(struct ma_plugin *plugin, struct lookup *lookup, const char *user,

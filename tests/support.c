@@ -20,7 +20,7 @@
 
 #define PATHS 8
 
-static char folder[64];
+static char folder[96];
 static pid_t folder_owner;
 
 static int write_text(const char *path, const char *text)
@@ -90,9 +90,13 @@ int support_run(Suite *suite)
 
 const char *support_folder(void)
 {
+	const char *base = getenv("TMPDIR");
+
 	if (folder[0] != '\0' && folder_owner == getpid())
 		return folder;
-	(void)snprintf(folder, sizeof(folder), "/tmp/mailauth-test-XXXXXX");
+	if (base == NULL || strlen(base) > 64)
+		base = "/tmp";
+	(void)snprintf(folder, sizeof(folder), "%s/mailauth-test-XXXXXX", base);
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	folder_owner = getpid();
 	ck_assert_int_eq(atexit(remove_folder), 0);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -465,6 +466,9 @@ START_TEST(full_disk_is_an_error_that_changes_nothing)
 
 	(void)snprintf(folder, sizeof(folder), "%s", support_path("disk"));
 	ck_assert_int_eq(mkdir(folder, 0700), 0);
+	/* A mount of this process alone: it ends with it, however that ends. */
+	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+	ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	if (mount("tmpfs", folder, "tmpfs", 0, "size=1M") != 0)
 		ck_abort_msg("cannot mount a small disk: %s", strerror(errno));
 	params = create("disk/full.mdb");

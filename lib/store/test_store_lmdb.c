@@ -468,7 +468,7 @@ START_TEST(full_disk_is_an_error_that_changes_nothing)
 	ck_assert_int_eq(mkdir(folder, 0700), 0);
 	/* A mount of this process alone: it ends with it, however that ends. */
 	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
-	ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	ck_assert_int_eq(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
 	if (mount("tmpfs", folder, "tmpfs", 0, "size=1M") != 0)
 		ck_abort_msg("cannot mount a small disk: %s", strerror(errno));
 	params = create("disk/full.mdb");

@@ -30,6 +30,11 @@ static struct ma_account *account_of(const struct mailauth_user *user)
 	return &user->worker->account;
 }
 
+static struct ma_credential *main_credential(const struct mailauth_user *user)
+{
+	return &account_of(user)->credentials[0];
+}
+
 static struct ma_span *text_of(const struct mailauth_user *user, enum mailauth_text which)
 {
 	struct ma_account *account = account_of(user);
@@ -119,47 +124,49 @@ static enum mailauth_status copy_texts(struct mailauth_user *user)
 	return MAILAUTH_OK;
 }
 
-enum mailauth_status mailauth_user_new(struct mailauth *ctx, const char *name_text,
+/* An empty account by the name that a caller gives. */
+static enum mailauth_status make_named_user(struct mailauth *ctx, const char *name_text,
+					    struct mailauth_user **user_out)
+{
+	struct ma_name name;
+	const char *why = parse_name(ctx, name_text, &name);
+
+	if (why != NULL)
+		return refuse_name(ctx, name_text, why);
+	return make_user(ctx, &name, user_out);
+}
+
+enum mailauth_status mailauth_user_new(struct mailauth *ctx, const char *name,
 				       struct mailauth_user **user_out)
 {
 	MA_CLEANUP(mailauth_user_free) struct mailauth_user *user = NULL;
-	struct ma_name name;
 	enum mailauth_status status;
-	const char *why;
 
-	if (ctx == NULL || name_text == NULL || user_out == NULL)
+	if (ctx == NULL || name == NULL || user_out == NULL)
 		return MAILAUTH_E_USAGE;
 	*user_out = NULL;
-	why = parse_name(ctx, name_text, &name);
-	if (why != NULL)
-		return refuse_name(ctx, name_text, why);
-	status = make_user(ctx, &name, &user);
+	status = make_named_user(ctx, name, &user);
 	if (status == MAILAUTH_OK)
 		status = copy_texts(user);
 	if (status != MAILAUTH_OK)
 		return status;
 	if (ctx->config.recoverable)
 		account_of(user)->flags |= MA_ACCOUNT_RECOVERABLE;
-	account_of(user)->credentials[0].created = ctx->now_s();
+	main_credential(user)->created = ctx->now_s();
 	*user_out = ma_steal(user);
 	return MAILAUTH_OK;
 }
 
-enum mailauth_status mailauth_user_get(struct mailauth *ctx, const char *name_text,
+enum mailauth_status mailauth_user_get(struct mailauth *ctx, const char *name,
 				       struct mailauth_user **user_out)
 {
 	MA_CLEANUP(mailauth_user_free) struct mailauth_user *user = NULL;
-	struct ma_name name;
 	enum mailauth_status status;
-	const char *why;
 
-	if (ctx == NULL || name_text == NULL || user_out == NULL)
+	if (ctx == NULL || name == NULL || user_out == NULL)
 		return MAILAUTH_E_USAGE;
 	*user_out = NULL;
-	why = parse_name(ctx, name_text, &name);
-	if (why != NULL)
-		return refuse_name(ctx, name_text, why);
-	status = make_user(ctx, &name, &user);
+	status = make_named_user(ctx, name, &user);
 	if (status == MAILAUTH_OK)
 		status = ma_worker_read(ctx, user->worker, &user->name);
 	if (status == MAILAUTH_OK)
@@ -466,11 +473,6 @@ enum mailauth_status mailauth_user_set_number(struct mailauth_user *user,
 		break;
 	}
 	return MAILAUTH_E_USAGE;
-}
-
-static struct ma_credential *main_credential(const struct mailauth_user *user)
-{
-	return &account_of(user)->credentials[0];
 }
 
 void mailauth_user_clear_secrets(struct mailauth_user *user)

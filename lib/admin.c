@@ -482,13 +482,20 @@ void mailauth_user_clear_secrets(struct mailauth_user *user)
 	ma_buf_reset(&user->secrets);
 }
 
-/* Puts what @derive appends behind the secrets that are there. */
+/* Puts what the kind derives behind the secrets that are there. */
 static enum mailauth_status add_secret(struct mailauth_user *user, const struct ma_kind *kind,
-				       const struct ma_derive *from)
+				       struct ma_span password)
 {
 	struct ma_credential *credential = main_credential(user);
+	const struct ma_name *name = &user->name;
+	const struct ma_subject subject = {
+		.crypto = user->ctx->crypto,
+		.config = &user->ctx->config,
+		.local = ma_span(name->text, name->local_len),
+		.realm = ma_span_text(name->text + name->local_len + 1),
+	};
 	size_t start = user->secrets.len;
-	enum mailauth_status status = kind->derive(from, &user->secrets);
+	enum mailauth_status status = kind->derive(kind, &subject, password, &user->secrets);
 
 	if (status != MAILAUTH_OK)
 		return status;
@@ -529,17 +536,12 @@ static struct ma_span mechs_of(const struct mailauth_user *user)
 static enum mailauth_status derive_all(struct mailauth_user *user, const struct ma_kinds *kinds,
 				       struct ma_span password)
 {
-	const struct ma_derive from = {
-		.crypto = user->ctx->crypto,
-		.config = &user->ctx->config,
-		.password = password,
-	};
 	enum mailauth_status status = MAILAUTH_OK;
 
 	main_credential(user)->n_secrets = 0;
 	ma_buf_reset(&user->secrets);
 	for (size_t i = 0; status == MAILAUTH_OK && i < kinds->n; i++)
-		status = add_secret(user, kinds->items[i], &from);
+		status = add_secret(user, kinds->items[i], password);
 	if (status != MAILAUTH_OK) {
 		main_credential(user)->n_secrets = 0;
 		ma_buf_reset(&user->secrets);
@@ -563,6 +565,10 @@ enum mailauth_status mailauth_user_set_password(struct mailauth_user *user, cons
 	if (!ma_mech_kinds(mechs_of(user), (account_of(user)->flags & MA_ACCOUNT_RECOVERABLE) != 0,
 			   &kinds, &unknown))
 		return refuse_mech(user, unknown);
+	if (kinds.n == 0)
+		return refuse(user, "APOP",
+			      "needs the password kept; make the account recoverable, or name "
+			      "another mechanism");
 	status = derive_all(user, &kinds, secret);
 	if (status == MAILAUTH_E_LIMIT)
 		(void)refuse(user, "the password", "is too long for crypt(3): at most 511 bytes");
@@ -647,7 +653,7 @@ static bool has_mech(struct ma_span list, const struct ma_mech *mech)
 		if (ma_mech_find(word) == mech)
 			return true;
 	}
-	return !any;
+	return !any && !mech->on_request;
 }
 
 static const char *why_not(const struct mailauth_user *user, const char *mech_name)
@@ -662,6 +668,8 @@ static const char *why_not(const struct mailauth_user *user, const char *mech_na
 	for (size_t i = 0; i < credential->n_secrets; i++)
 		if (ma_mech_accepts(mech, &credential->secrets[i]))
 			return NULL;
+	if (mech->kind == &ma_kind_password)
+		return "it needs the password kept, and the account is not recoverable";
 	if (!has_mech(mechs_of(user), mech))
 		return "its list of mechanisms leaves it out";
 	if (credential->secrets[0].kind == MA_KIND_CRYPT)

@@ -45,10 +45,14 @@ static bool read_options(const struct mailauth_options *options, struct mailauth
 
 bool ma_request_copy(const struct mailauth_request *request, struct mailauth_request *copy_out)
 {
+	const unsigned int known = MAILAUTH_REQUEST_TLS | MAILAUTH_REQUEST_SUCCESS_DATA;
+
 	*copy_out = (struct mailauth_request){.size = sizeof(*copy_out)};
 	if (request == NULL)
 		return true;
-	if (request->size != sizeof(*request) || (request->flags & ~MAILAUTH_REQUEST_TLS) != 0)
+	if (request->size != sizeof(*request) || (request->flags & ~known) != 0 ||
+	    request->n_bindings > MAILAUTH_BINDINGS_MAX ||
+	    (request->bindings == NULL && request->n_bindings > 0))
 		return false;
 	*copy_out = *request;
 	return true;
@@ -118,25 +122,59 @@ static const struct ma_kind *cheapest(const struct ma_kinds *kinds)
 	return best;
 }
 
-static enum mailauth_status check_mechanisms(struct mailauth *ctx)
+/* What the configuration's list of mechanisms derives. */
+static bool configured_kinds(const struct mailauth *ctx, struct ma_kinds *kinds_out,
+			     struct ma_span *unknown_out)
 {
 	const char *list = ctx->config.mechanisms;
+
+	return ma_mech_kinds(ma_span_text(list != NULL ? list : ""), ctx->config.recoverable,
+			     kinds_out, unknown_out);
+}
+
+static enum mailauth_status check_mechanisms(struct mailauth *ctx)
+{
 	struct ma_kinds kinds;
 	struct ma_span unknown;
 
-	if (!ma_mech_kinds(ma_span_text(list != NULL ? list : ""), false, &kinds, &unknown)) {
+	if (!configured_kinds(ctx, &kinds, &unknown)) {
 		char text[512];
 		struct ma_buf why = ma_buf_fixed(text, sizeof(text));
 
 		ma_buf_put_text(&why, "mechanisms: this build has no ");
 		ma_buf_put_escaped(&why, unknown);
 		ma_buf_put_text(&why, ", only");
-		for (size_t i = 0; i < ma_n_mechs; i++)
-			ma_buf_printf(&why, " %s", ma_mechs[i]->name);
+		for (size_t i = 0; ma_mech_at(i) != NULL; i++)
+			ma_buf_printf(&why, " %s", ma_mech_at(i)->name);
 		return ma_config_error(&ctx->config, MA_CONFIG_MECHANISMS, &ctx->log,
 				       ma_buf_text(&why));
 	}
+	if (kinds.n == 0)
+		return ma_config_error(&ctx->config, MA_CONFIG_MECHANISMS, &ctx->log,
+				       "mechanisms: APOP alone serves only accounts that keep the "
+				       "password; name another one, too");
 	ctx->decoy_kind = cheapest(&kinds);
+	return MAILAUTH_OK;
+}
+
+static enum mailauth_status check_digest_realms(struct mailauth *ctx)
+{
+	const char *list = ctx->config.digest_realms;
+	struct ma_span words = ma_span_text(list != NULL ? list : "");
+	struct ma_span word;
+	struct ma_name name;
+	size_t n = 0;
+
+	while (ma_span_take_word(&words, " ,\t", &word)) {
+		const char *refusal = ma_name_parse(ma_span_text("x"), word, &name);
+
+		if (refusal != NULL || ++n > MA_CONFIG_DIGEST_REALMS_MAX)
+			return ma_config_error(&ctx->config, MA_CONFIG_DIGEST_REALMS, &ctx->log,
+					       refusal != NULL
+						       ? "digest_realms must be domains such as "
+							 "example.org, separated by spaces"
+						       : "digest_realms: at most 8 names");
+	}
 	return MAILAUTH_OK;
 }
 
@@ -174,6 +212,8 @@ static enum mailauth_status prepare(const struct mailauth_options *options, stru
 	if (status == MAILAUTH_OK)
 		status = check_mechanisms(ctx);
 	if (status == MAILAUTH_OK)
+		status = check_digest_realms(ctx);
+	if (status == MAILAUTH_OK)
 		status = open_crypto(ctx);
 	if (status == MAILAUTH_OK)
 		*out = ma_steal(ctx);
@@ -192,13 +232,86 @@ static enum mailauth_status find_store(struct mailauth *ctx, const struct ma_sto
 	return ma_store_find(ctx->config.store, &ctx->log, ops_out, &params_out->address);
 }
 
-/* From the oldest key, so that decoys stay the same when a key is added. */
-static enum mailauth_status make_decoy_key(struct mailauth *ctx)
+static enum mailauth_status make_decoy_key(struct mailauth *ctx, const char *label,
+					   uint8_t key_out[MA_SHA256_LEN])
 {
-	struct ma_span label = ma_span_text("libmailauth decoys");
+	const struct ma_span part = ma_span_text(label);
 
-	return ma_hmac_sha256(ctx->crypto, ma_span(ctx->keyring.keys[0].bytes, MA_GCM_KEY_LEN),
-			      &label, 1, ctx->decoy_key);
+	/* From the oldest key, so that decoys stay the same when a key is added. */
+	return ma_hmac(ctx->crypto, MA_HASH_SHA256,
+		       ma_span(ctx->keyring.keys[0].bytes, MA_GCM_KEY_LEN), &part, 1, key_out);
+}
+
+/* One decoy for each kind that an account usually has. */
+static enum mailauth_status fill_dummy(const struct mailauth *ctx, struct ma_account *account,
+				       struct ma_buf *secrets)
+{
+	const struct ma_subject subject = {
+		.crypto = ctx->crypto,
+		.config = &ctx->config,
+		.local = ma_span_text("user"),
+		.realm = ctx->default_realm,
+	};
+	struct ma_credential *credential = &account->credentials[0];
+	struct ma_decoy from = {.like = ma_span(NULL, 0)};
+	struct ma_kinds kinds;
+	struct ma_span unknown;
+
+	if (!configured_kinds(ctx, &kinds, &unknown))
+		return MAILAUTH_E_INTERNAL;
+	memcpy(from.seed, ctx->decoy_seed, sizeof(from.seed));
+	for (size_t i = 0; i < kinds.n; i++) {
+		const struct ma_kind *kind = kinds.items[i];
+		size_t start = secrets->len;
+		enum mailauth_status status = kind->decoy(kind, &subject, &from, secrets);
+
+		if (status != MAILAUTH_OK)
+			return status;
+		credential->secrets[credential->n_secrets++] = (struct ma_secret){
+			.kind = (uint8_t)kind->id,
+			.value = ma_span(secrets->p + start, secrets->len - start),
+		};
+	}
+	ma_wipe(&from, sizeof(from));
+	return MAILAUTH_OK;
+}
+
+/* The record that is opened where there is none: of the size that most have. */
+static enum mailauth_status make_dummy(struct mailauth *ctx)
+{
+	MA_CLEANUP(ma_cipher_free) struct ma_cipher *cipher = NULL;
+	MA_CLEANUP(ma_buf_clear)
+	struct ma_buf secrets = ma_buf_fixed(ctx->dummy + MA_RECORD_MAX / 2,
+					     MA_RECORD_MAX / 2); /* behind the record */
+	struct ma_buf record = ma_buf_fixed(ctx->dummy, MA_RECORD_MAX / 2);
+	uint8_t nonce[MA_RECORD_NONCE_LEN];
+	struct ma_account account;
+	enum mailauth_status status;
+
+	ma_account_init(&account);
+	account.home = ma_span_text("/var/mail/example.org/user");
+	account.shell = ma_span_text("/usr/sbin/nologin");
+	if (ma_name_parse(ma_span_text("user"), ctx->default_realm, &ctx->dummy_name) != NULL)
+		return MAILAUTH_E_INTERNAL;
+	status = fill_dummy(ctx, &account, &secrets);
+	if (status == MAILAUTH_OK)
+		status = ma_random(ctx->crypto, nonce, sizeof(nonce));
+	if (status == MAILAUTH_OK)
+		status = ma_cipher_new(ctx->crypto, &cipher);
+	if (status == MAILAUTH_OK)
+		status = ma_seal(&ctx->keyring, cipher, &ctx->dummy_name, &account,
+				 ma_span(nonce, sizeof(nonce)), &record);
+	ctx->dummy_len = record.len;
+	return status;
+}
+
+static enum mailauth_status make_decoys(struct mailauth *ctx)
+{
+	enum mailauth_status status = make_decoy_key(ctx, "libmailauth decoys", ctx->decoy_key);
+
+	if (status == MAILAUTH_OK)
+		status = make_decoy_key(ctx, "libmailauth decoy seed", ctx->decoy_seed);
+	return status == MAILAUTH_OK ? make_dummy(ctx) : status;
 }
 
 enum mailauth_status ma_context_open(const struct mailauth_options *options, uid_t owner,
@@ -219,7 +332,7 @@ enum mailauth_status ma_context_open(const struct mailauth_options *options, uid
 	if (status == MAILAUTH_OK)
 		status = ma_keyring_load(ctx->config.key_file, owner, &ctx->log, &ctx->keyring);
 	if (status == MAILAUTH_OK)
-		status = make_decoy_key(ctx);
+		status = make_decoys(ctx);
 	if (status == MAILAUTH_OK)
 		status = ops->open(&params, &ctx->store);
 	if (status == MAILAUTH_OK)
@@ -298,6 +411,7 @@ void mailauth_free(struct mailauth **ctx_in)
 	ma_crypto_free(&ctx->crypto);
 	ma_keyring_clear(&ctx->keyring);
 	ma_wipe(ctx->decoy_key, sizeof(ctx->decoy_key));
+	ma_wipe(ctx->decoy_seed, sizeof(ctx->decoy_seed));
 	ma_config_clear(&ctx->config);
 	ma_free(ctx);
 	*ctx_in = NULL;
@@ -311,12 +425,18 @@ void mailauth_set_logger(struct mailauth *ctx, mailauth_log_fn *log, void *arg,
 
 size_t mailauth_mech_count(void)
 {
-	return ma_n_mechs;
+	size_t n = 0;
+
+	while (ma_mech_at(n) != NULL)
+		n++;
+	return n;
 }
 
 const char *mailauth_mech_name(size_t index)
 {
-	return index < ma_n_mechs ? ma_mechs[index]->name : NULL;
+	const struct ma_mech *mech = ma_mech_at(index);
+
+	return mech != NULL ? mech->name : NULL;
 }
 
 const char *mailauth_version(void)

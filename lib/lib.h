@@ -41,7 +41,11 @@ struct mailauth {
 	struct ma_span default_realm; /* in config.default_realm */
 	struct ma_keyring keyring;
 	uint8_t decoy_key[MA_SHA256_LEN];
-	const struct ma_kind *decoy_kind; /* what an unknown user's password is checked against */
+	uint8_t decoy_seed[MA_SHA256_LEN]; /* of all that a client does not see of a decoy */
+	const struct ma_kind *decoy_kind;  /* what an unknown user's password is checked against */
+	struct ma_name dummy_name;
+	size_t dummy_len;
+	uint8_t dummy[MA_RECORD_MAX]; /* a record, opened in the place of one that is not there */
 	struct ma_crypto *crypto;
 	struct ma_store *store;
 	bool write;
@@ -72,6 +76,9 @@ void ma_worker_free(struct ma_worker **worker);
 /* Reads an account into the worker. MAILAUTH_E_CORRUPT is logged with the name. */
 MA_MUST_CHECK enum mailauth_status ma_worker_read(struct mailauth *ctx, struct ma_worker *worker,
 						  const struct ma_name *name);
+/* As ma_worker_read() for an account that is there, in work and time; @worker holds nothing then.
+ */
+void ma_worker_read_dummy(struct mailauth *ctx, struct ma_worker *worker);
 /* The first account behind @name (empty: of all); @name becomes its name, if damaged, too. */
 MA_MUST_CHECK enum mailauth_status
 ma_worker_read_next(struct mailauth *ctx, struct ma_worker *worker, struct ma_name *name);

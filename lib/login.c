@@ -26,6 +26,7 @@ const char *ma_reason_name(enum ma_reason reason)
 		[MA_REASON_NO_SECRET] = "no-secret",
 		[MA_REASON_WRONG_PROOF] = "wrong-proof",
 		[MA_REASON_MALFORMED] = "malformed",
+		[MA_REASON_ABORTED] = "aborted",
 		[MA_REASON_DAMAGED] = "damaged-record",
 		[MA_REASON_STORE_AWAY] = "store-away",
 		[MA_REASON_FAILED] = "failed",
@@ -42,6 +43,7 @@ void ma_login_init(struct ma_login *login, struct mailauth *ctx,
 	login->mech = mech;
 	login->worker = NULL;
 	login->reason = MA_REASON_UNDECIDED;
+	login->is_named = false;
 	login->typed = ma_span(NULL, 0);
 	login->name.len = 0;
 	login->name.text[0] = '\0';
@@ -53,7 +55,7 @@ static struct ma_span request_text(const char *text)
 	return text != NULL ? ma_span_text(text) : ma_span(NULL, 0);
 }
 
-static struct ma_span realm_of(const struct ma_login *login)
+struct ma_span ma_login_realm(const struct ma_login *login)
 {
 	struct ma_span realm = request_text(login->request->realm);
 
@@ -67,7 +69,7 @@ static bool is_same_user(const struct ma_login *login, struct ma_span authzid)
 
 	if (authzid.len == 0)
 		return true;
-	return ma_name_parse(authzid, realm_of(login), &name) == NULL &&
+	return ma_name_parse(authzid, ma_login_realm(login), &name) == NULL &&
 	       ma_span_equal(ma_name_span(&name), ma_name_span(&login->name));
 }
 
@@ -121,43 +123,76 @@ static void find_candidates(struct ma_login *login)
 	}
 }
 
-enum mailauth_status ma_login_decoy(const struct ma_login *login, const struct ma_kind *kind,
-				    struct ma_buf *out)
+/*
+ * What a client sees of a decoy has to differ from name to name, as salts do, and costs an HMAC,
+ * which is therefore made for known users, too. The rest nobody ever sees; it only has to be
+ * secret.
+ */
+static enum mailauth_status make_seed(const struct ma_login *login, const struct ma_kind *kind,
+				      uint8_t seed_out[MA_SEED_LEN])
 {
 	struct mailauth *ctx = login->ctx;
 	uint8_t id = (uint8_t)kind->id;
-	uint8_t seed[MA_SHA256_LEN];
 	const struct ma_span parts[] = {
 		ma_span(&id, sizeof(id)),
 		/* A name that could not be parsed has no other form than what was typed. */
 		login->name.len > 0 ? ma_name_span(&login->name) : login->typed,
 	};
-	enum mailauth_status status =
-		ma_hmac_sha256(ctx->crypto, ma_span(ctx->decoy_key, sizeof(ctx->decoy_key)), parts,
-			       MA_ARRAY_SIZE(parts), seed);
+	uint8_t own[MA_SHA256_LEN];
+	enum mailauth_status status;
 
+	memcpy(seed_out, ctx->decoy_seed, MA_SEED_LEN);
+	if (!kind->shows)
+		return MAILAUTH_OK;
+	status = ma_hmac(ctx->crypto, MA_HASH_SHA256,
+			 ma_span(ctx->decoy_key, sizeof(ctx->decoy_key)), parts,
+			 MA_ARRAY_SIZE(parts), own);
 	if (status == MAILAUTH_OK)
-		status = kind->decoy(&ctx->config, seed, out);
-	ma_wipe(seed, sizeof(seed));
+		memcpy(seed_out, own, MA_SEED_LEN / 2);
+	ma_wipe(own, sizeof(own));
 	return status;
 }
 
-/* Puts one decoy in the place of the candidates. */
-static enum mailauth_status use_decoy(struct ma_login *login)
+static struct ma_subject subject_of(const struct ma_login *login)
+{
+	struct ma_span name = ma_name_span(&login->name);
+	struct ma_subject subject = {
+		.crypto = login->ctx->crypto,
+		.config = &login->ctx->config,
+		.realm = ma_login_realm(login),
+	};
+
+	if (name.len > 0) {
+		subject.local = ma_span(name.p, login->name.local_len);
+		subject.realm = ma_span(name.p + login->name.local_len + 1,
+					name.len - login->name.local_len - 1);
+	}
+	return subject;
+}
+
+enum mailauth_status ma_login_decoy(const struct ma_login *login, const struct ma_kind *kind,
+				    struct ma_span like, struct ma_buf *out)
+{
+	const struct ma_subject subject = subject_of(login);
+	struct ma_decoy from = {.like = like};
+	enum mailauth_status status = make_seed(login, kind, from.seed);
+
+	if (status == MAILAUTH_OK)
+		status = kind->decoy(kind, &subject, &from, out);
+	ma_wipe(&from, sizeof(from));
+	return status;
+}
+
+/* Puts one decoy in the place of the candidates; with some there it only takes the same time. */
+static enum mailauth_status use_decoy(struct ma_login *login, const struct ma_kind *kind)
 {
 	struct ma_worker *worker = login->worker;
 	struct ma_buf out = ma_buf_fixed(worker->decoy_bytes, sizeof(worker->decoy_bytes));
-	const struct ma_kind *kind;
-	enum mailauth_status status;
+	enum mailauth_status status = ma_login_decoy(login, kind, ma_span(NULL, 0), &out);
 
-	login->candidates.n = 0;
-	if (login->mech == NULL)
-		return MAILAUTH_OK;
-	kind = login->mech->by_password ? login->ctx->decoy_kind : login->mech->kind;
-	status = ma_login_decoy(login, kind, &out);
-	if (status != MAILAUTH_OK)
-		return status;
 	worker->decoy_len = out.len;
+	if (status != MAILAUTH_OK || login->candidates.n > 0)
+		return status;
 	worker->decoy.n_secrets = 1;
 	worker->decoy.secrets[0].kind = (uint8_t)kind->id;
 	worker->decoy.secrets[0].value = ma_buf_span(&out);
@@ -166,41 +201,101 @@ static enum mailauth_status use_decoy(struct ma_login *login)
 	return MAILAUTH_OK;
 }
 
-static enum mailauth_status decide(struct ma_login *login, struct ma_span authzid)
+/* Of the account's realm, or one that means it. */
+static bool is_own_realm(const struct ma_login *login, struct ma_span realm)
 {
-	enum mailauth_status status;
+	const char *list = login->ctx->config.digest_realms;
+	struct ma_span words = ma_span_text(list != NULL ? list : "");
+	struct ma_span word;
 
-	if (ma_name_parse(login->typed, realm_of(login), &login->name) != NULL) {
-		login->reason = MA_REASON_BAD_NAME;
-		return MAILAUTH_OK;
-	}
-	status = ma_worker_read(login->ctx, login->worker, &login->name);
-	if (status == MAILAUTH_E_NOTFOUND) {
-		login->reason = MA_REASON_UNKNOWN_USER;
-		return MAILAUTH_OK;
-	}
-	if (status != MAILAUTH_OK)
-		return status;
-	login->reason = state_reason(login);
-	if (login->reason == MA_REASON_NONE && !is_same_user(login, authzid))
-		login->reason = MA_REASON_AUTHZID;
-	find_candidates(login);
-	if (login->reason == MA_REASON_NONE && login->candidates.n == 0)
-		login->reason = MA_REASON_NO_SECRET;
-	return MAILAUTH_OK;
+	if (realm.len == 0 || ma_span_equal_case(realm, ma_login_realm(login)))
+		return true;
+	while (ma_span_take_word(&words, " ,\t", &word))
+		if (ma_span_equal_case(realm, word))
+			return true;
+	return false;
 }
 
-enum mailauth_status ma_login_lookup(struct ma_login *login, struct ma_span authzid,
-				     struct ma_span user)
+static bool find_name(struct ma_login *login, const struct ma_identity *who)
 {
+	struct ma_span realm = is_own_realm(login, who->realm) ? ma_login_realm(login) : who->realm;
+	struct ma_span typed = who->user;
+
+	login->is_named = true;
+	if (ma_name_parse(who->user, realm, &login->name) == NULL)
+		return true;
+	/* Kept for the log and for decoys; the rest of a longer one does not matter. */
+	if (typed.len > sizeof(login->typed_bytes))
+		typed.len = sizeof(login->typed_bytes);
+	if (typed.len > 0)
+		memcpy(login->typed_bytes, typed.p, typed.len);
+	login->typed = ma_span(login->typed_bytes, typed.len);
+	return false;
+}
+
+/* Whether the account in the worker may log in, and with what. */
+static enum ma_reason judge(struct ma_login *login, const struct ma_identity *who)
+{
+	enum ma_reason reason = state_reason(login);
+
+	if (reason == MA_REASON_NONE && !is_same_user(login, who->authzid))
+		reason = MA_REASON_AUTHZID;
+	find_candidates(login);
+	if (reason == MA_REASON_NONE && login->candidates.n == 0)
+		reason = MA_REASON_NO_SECRET;
+	return reason;
+}
+
+/*
+ * Who is not there is put through the same as who is, with the dummy in his place. What it
+ * holds are decoys, good enough but where the client's realm or a salt of its own is wanted.
+ */
+static void judge_dummy(struct ma_login *login, const struct ma_identity *who)
+{
+	enum ma_reason reason = login->reason;
+
+	ma_worker_read_dummy(login->ctx, login->worker);
+	(void)judge(login, who);
+	login->reason = reason;
+	if (login->mech == NULL || (login->mech->kind != NULL && login->mech->kind->by_name))
+		login->candidates.n = 0;
+}
+
+static enum mailauth_status decide(struct ma_login *login, const struct ma_identity *who)
+{
+	enum mailauth_status status = MAILAUTH_E_NOTFOUND;
+
+	login->reason = MA_REASON_BAD_NAME;
+	if (find_name(login, who)) {
+		login->reason = MA_REASON_UNKNOWN_USER;
+		status = ma_worker_read(login->ctx, login->worker, &login->name);
+	}
+	if (status == MAILAUTH_E_NOTFOUND) {
+		judge_dummy(login, who);
+		return MAILAUTH_OK;
+	}
+	login->reason = MA_REASON_UNDECIDED;
+	if (status == MAILAUTH_OK)
+		login->reason = judge(login, who);
+	return status;
+}
+
+enum mailauth_status ma_login_lookup(struct ma_login *login, const struct ma_identity *who)
+{
+	const struct ma_kind *kind;
 	enum mailauth_status status = ma_worker_take(login->ctx, &login->worker);
 
 	if (status != MAILAUTH_OK)
 		return status;
-	login->typed = user;
-	status = decide(login, authzid);
-	if (status == MAILAUTH_OK && login->reason != MA_REASON_NONE)
-		status = use_decoy(login);
+	status = decide(login, who);
+	if (status != MAILAUTH_OK)
+		return status;
+	login->candidates.subject = subject_of(login);
+	if (login->mech == NULL)
+		return MAILAUTH_OK;
+	kind = login->mech->by_password ? login->ctx->decoy_kind : login->mech->kind;
+	if (login->candidates.n == 0 || kind->by_name)
+		status = use_decoy(login, kind);
 	return status;
 }
 
@@ -251,20 +346,16 @@ void ma_login_log(const struct ma_login *login, enum mailauth_status status)
 	const struct ma_log *log = &login->ctx->log;
 	char text[MA_LOG_MAX * 4];
 	struct ma_buf out = ma_buf_fixed(text, sizeof(text));
-	struct ma_span typed = login->typed;
 
 	if (!ma_log_wants(log, MAILAUTH_LOG_INFO))
 		return;
-	/* What an attacker typed must not push the rest out of the line. */
-	if (typed.len > MAILAUTH_NAME_MAX)
-		typed.len = MAILAUTH_NAME_MAX;
 	ma_buf_printf(&out, "result=%s", result_name(status));
 	put_pair(&out, "reason", ma_span_text(ma_reason_name(login->reason)));
 	put_pair(&out, "mech", request_text(login->mech != NULL ? login->mech->name : NULL));
 	put_pair(&out, "service", request_text(login->request->service));
 	put_pair(&out, "peer", request_text(login->request->peer));
 	put_pair(&out, "store", ma_span_text(login->ctx->store->ops->scheme));
-	put_pair(&out, "user", login->name.len > 0 ? ma_name_span(&login->name) : typed);
+	put_pair(&out, "user", login->name.len > 0 ? ma_name_span(&login->name) : login->typed);
 	ma_log(log, MAILAUTH_LOG_INFO, "login", "%s", ma_buf_text(&out));
 }
 
@@ -280,7 +371,16 @@ enum mailauth_status ma_login_finish(struct ma_login *login, enum mailauth_statu
 	return status;
 }
 
+void ma_login_abort(struct ma_login *login)
+{
+	if (!login->is_named)
+		return;
+	login->reason = MA_REASON_ABORTED;
+	ma_login_log(login, MAILAUTH_E_DENIED);
+}
+
 void ma_login_clear(struct ma_login *login)
 {
+	login->candidates.n = 0;
 	ma_worker_give_back(login->ctx, &login->worker);
 }

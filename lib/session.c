@@ -3,8 +3,10 @@
  * session.c - login dialogues, and the same in one call
  *
  * A session steps a mechanism with the client's messages (RFC 4422 section 3) and joins it with the
- * account through login.c. It ends with the first status that is not MAILAUTH_CONTINUE. The
- * one-shot calls are for servers that ran the dialogue themselves; they allocate nothing.
+ * account through login.c. It ends with the first status that is not MAILAUTH_CONTINUE. Where the
+ * protocol cannot carry data along with success, such data go out as a challenge, and an empty
+ * answer completes the login (RFC 4422 section 3.6). The one-shot calls are for servers that ran
+ * the dialogue themselves; they allocate nothing.
  */
 #include <mailauth/mailauth.h>
 
@@ -16,9 +18,12 @@ struct mailauth_session {
 	struct mailauth *ctx;
 	const struct ma_mech *mech;
 	struct mailauth_request request; /* its texts are ours */
+	struct mailauth_binding bindings[MAILAUTH_BINDINGS_MAX];
+	uint8_t binding_bytes[MAILAUTH_BINDINGS_MAX][MAILAUTH_BINDING_MAX];
+	struct ma_login login;
+	bool is_checked; /* the proof was right, the client has yet to say that it knows */
 	bool is_over;
 	bool is_proven;
-	struct ma_name user;
 	struct ma_buf reply;
 	_Alignas(max_align_t) uint8_t state[];
 };
@@ -53,6 +58,7 @@ static enum mailauth_status own_request(struct mailauth_request *request)
 	request->group = NULL;
 	request->realm = NULL;
 	request->host = NULL;
+	request->n_bindings = 0; /* own_bindings() does these */
 	status = copy_text(from.service, &request->service);
 	if (status == MAILAUTH_OK)
 		status = copy_text(from.peer, &request->peer);
@@ -63,6 +69,29 @@ static enum mailauth_status own_request(struct mailauth_request *request)
 	if (status == MAILAUTH_OK)
 		status = copy_text(from.host, &request->host);
 	return status;
+}
+
+static enum mailauth_status own_bindings(struct mailauth_session *session,
+					 const struct mailauth_request *from)
+{
+	for (size_t i = 0; i < from->n_bindings; i++) {
+		const struct mailauth_binding *binding = &from->bindings[i];
+		struct mailauth_binding *copy = &session->bindings[i];
+		enum mailauth_status status;
+
+		if (binding->type == NULL || binding->p == NULL || binding->len == 0 ||
+		    binding->len > MAILAUTH_BINDING_MAX)
+			return MAILAUTH_E_USAGE;
+		status = copy_text(binding->type, &copy->type);
+		if (status != MAILAUTH_OK)
+			return status;
+		memcpy(session->binding_bytes[i], binding->p, binding->len);
+		copy->p = session->binding_bytes[i];
+		copy->len = binding->len;
+		session->request.n_bindings = i + 1;
+	}
+	session->request.bindings = session->bindings;
+	return MAILAUTH_OK;
 }
 
 /* A password in the clear needs TLS, unless the administrator says otherwise. */
@@ -86,7 +115,8 @@ enum mailauth_status mailauth_session_new(struct mailauth *ctx, const char *mech
 	if (ctx == NULL || mech_name == NULL || !ma_request_copy(request, &copy))
 		return MAILAUTH_E_USAGE;
 	mech = ma_mech_find(ma_span_text(mech_name));
-	if (mech == NULL || (mech->by_password && !may_send_password(ctx, &copy)))
+	if (mech == NULL || (mech->by_password && !may_send_password(ctx, &copy)) ||
+	    (mech->needs_binding && copy.n_bindings == 0))
 		return MAILAUTH_E_UNSUPPORTED;
 	session = ma_alloc(sizeof(*session) + mech->state_size);
 	if (session == NULL)
@@ -95,7 +125,10 @@ enum mailauth_status mailauth_session_new(struct mailauth *ctx, const char *mech
 	session->mech = mech;
 	session->request = copy;
 	session->reply = ma_buf(MAILAUTH_MESSAGE_MAX);
+	ma_login_init(&session->login, ctx, &session->request, mech);
 	status = own_request(&session->request);
+	if (status == MAILAUTH_OK)
+		status = own_bindings(session, &copy);
 	if (status == MAILAUTH_OK)
 		*session_out = ma_steal(session);
 	return status;
@@ -107,6 +140,10 @@ void mailauth_session_free(struct mailauth_session **session_in)
 
 	if (session == NULL)
 		return;
+	if (!session->is_over)
+		ma_login_abort(&session->login);
+	for (size_t i = 0; i < MA_ARRAY_SIZE(session->bindings); i++)
+		free_text(&session->bindings[i].type);
 	free_text(&session->request.service);
 	free_text(&session->request.peer);
 	free_text(&session->request.group);
@@ -125,48 +162,61 @@ static struct ma_span host_of(const struct mailauth *ctx, const struct mailauth_
 	return request->realm != NULL ? ma_span_text(request->realm) : ctx->default_realm;
 }
 
-static enum mailauth_status lookup(void *arg, struct ma_span authzid, struct ma_span user,
+static enum mailauth_status lookup(void *arg, const struct ma_identity *who,
 				   const struct ma_candidates **candidates_out)
 {
 	struct ma_login *login = arg;
 
 	*candidates_out = &login->candidates;
-	return ma_login_lookup(login, authzid, user);
+	return ma_login_lookup(login, who);
 }
 
 static struct ma_exchange exchange_for(struct ma_login *login, void *state)
 {
 	return (struct ma_exchange){
+		.mech = login->mech,
 		.crypto = login->ctx->crypto,
 		.host = host_of(login->ctx, login->request),
+		.realm = ma_login_realm(login),
 		.now_s = login->ctx->now_s(),
+		.n_bindings = login->request->n_bindings,
+		.bindings = login->request->bindings,
 		.state = state,
 		.lookup = lookup,
 		.lookup_arg = login,
 	};
 }
 
+/* The mechanism's answer; a proof is worth nothing to an account that may not log in. */
+static enum mailauth_status run_mech(struct mailauth_session *session, struct ma_span in)
+{
+	struct ma_exchange exchange = exchange_for(&session->login, session->state);
+	enum mailauth_status status;
+
+	if (session->is_checked) /* RFC 4422 section 3.6: an empty response */
+		return in.len == 0 ? MAILAUTH_OK : MAILAUTH_E_PROTOCOL;
+	status = session->mech->step(&exchange, in, &session->reply);
+	if (status != MAILAUTH_OK || session->login.reason != MA_REASON_NONE ||
+	    session->reply.len == 0 ||
+	    (session->request.flags & MAILAUTH_REQUEST_SUCCESS_DATA) != 0)
+		return status;
+	session->is_checked = true;
+	return MAILAUTH_CONTINUE;
+}
+
 static enum mailauth_status run_step(struct mailauth_session *session, struct ma_span in)
 {
-	struct ma_login login;
-	struct ma_exchange exchange;
-	enum mailauth_status status = MAILAUTH_E_INTERNAL;
+	enum mailauth_status status = MAILAUTH_E_LIMIT;
 
-	ma_login_init(&login, session->ctx, &session->request, session->mech);
-	exchange = exchange_for(&login, session->state);
-	if (in.len > MAILAUTH_MESSAGE_MAX)
-		status = MAILAUTH_E_LIMIT;
-	else
-		status = session->mech->step(&exchange, in, &session->reply);
+	if (in.len <= MAILAUTH_MESSAGE_MAX)
+		status = run_mech(session, in);
 	if (status != MAILAUTH_CONTINUE) {
-		status = ma_login_finish(&login, status);
+		status = ma_login_finish(&session->login, status);
 		session->is_over = true;
+		ma_wipe(session->state, session->mech->state_size);
 	}
-	if (status == MAILAUTH_OK) {
-		session->user = login.name;
-		session->is_proven = true;
-	}
-	ma_login_clear(&login);
+	session->is_proven = status == MAILAUTH_OK;
+	ma_login_clear(&session->login);
 	return status;
 }
 
@@ -195,7 +245,7 @@ enum mailauth_status mailauth_session_step(struct mailauth_session *session, con
 
 const char *mailauth_session_user(const struct mailauth_session *session)
 {
-	return session != NULL && session->is_proven ? session->user.text : NULL;
+	return session != NULL && session->is_proven ? session->login.name.text : NULL;
 }
 
 static enum mailauth_status conclude(struct ma_login *login, enum mailauth_status proof,
@@ -212,13 +262,14 @@ static enum mailauth_status conclude(struct ma_login *login, enum mailauth_statu
 static enum mailauth_status check_plain(struct ma_login *login, struct ma_span user,
 					struct ma_span password)
 {
+	const struct ma_identity who = {.user = user};
 	enum mailauth_status status;
 
 	if (user.len == 0 || password.len == 0)
 		return MAILAUTH_E_DENIED;
 	if (password.len > MAILAUTH_PASSWORD_MAX || user.len > MAILAUTH_MESSAGE_MAX)
 		return MAILAUTH_E_DENIED;
-	status = ma_login_lookup(login, ma_span(NULL, 0), user);
+	status = ma_login_lookup(login, &who);
 	if (status != MAILAUTH_OK)
 		return status;
 	return ma_mech_check_password(&login->candidates, password);
@@ -267,5 +318,53 @@ enum mailauth_status mailauth_verify_cram(struct mailauth *ctx,
 	if (challenge_len <= MAILAUTH_MESSAGE_MAX && response_len <= MAILAUTH_MESSAGE_MAX)
 		proof = ma_cram_md5_check(&exchange, ma_span(challenge, challenge_len),
 					  ma_span(response, response_len));
+	return conclude(&login, proof, name_out);
+}
+
+enum mailauth_status mailauth_apop_timestamp(struct mailauth *ctx,
+					     const struct mailauth_request *request,
+					     struct mailauth_timestamp *timestamp_out)
+{
+	struct mailauth_request copy;
+	struct ma_login login;
+	struct ma_exchange exchange;
+	struct ma_buf out;
+	enum mailauth_status status;
+
+	if (timestamp_out == NULL)
+		return MAILAUTH_E_USAGE;
+	timestamp_out->text[0] = '\0';
+	if (ctx == NULL || !ma_request_copy(request, &copy))
+		return MAILAUTH_E_USAGE;
+	ma_login_init(&login, ctx, &copy, &ma_mech_apop);
+	exchange = exchange_for(&login, NULL);
+	out = ma_buf_fixed(timestamp_out->text, sizeof(timestamp_out->text) - 1);
+	status = ma_mech_challenge(&exchange, &out);
+	timestamp_out->text[status == MAILAUTH_OK ? out.len : 0] = '\0';
+	return status;
+}
+
+enum mailauth_status mailauth_verify_apop(struct mailauth *ctx,
+					  const struct mailauth_request *request,
+					  const char *timestamp, const void *user, size_t user_len,
+					  const void *digest, size_t digest_len,
+					  struct mailauth_name *name_out)
+{
+	enum mailauth_status proof = MAILAUTH_E_LIMIT;
+	struct mailauth_request copy;
+	struct ma_login login;
+	struct ma_exchange exchange;
+
+	if (name_out != NULL)
+		name_out->text[0] = '\0';
+	if (ctx == NULL || !ma_request_copy(request, &copy) || timestamp == NULL ||
+	    timestamp[0] == '\0' || (user == NULL && user_len > 0) ||
+	    (digest == NULL && digest_len > 0))
+		return MAILAUTH_E_USAGE;
+	ma_login_init(&login, ctx, &copy, &ma_mech_apop);
+	exchange = exchange_for(&login, NULL);
+	if (user_len <= MAILAUTH_MESSAGE_MAX && digest_len <= MAILAUTH_MESSAGE_MAX)
+		proof = ma_apop_check(&exchange, ma_span_text(timestamp), ma_span(user, user_len),
+				      ma_span(digest, digest_len));
 	return conclude(&login, proof, name_out);
 }

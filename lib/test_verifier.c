@@ -11,6 +11,8 @@
 #include "support.h"
 #include "util/mem.h"
 
+#define ALL 255u
+
 static enum mailauth_status answer;
 
 static enum mailauth_status fail_get(struct ma_store *store, struct ma_span key,
@@ -51,7 +53,7 @@ START_TEST(failure_hands_out_nothing)
 	ops.get = fail_get;
 	ctx->store->ops = &ops;
 	for (size_t i = 0; i < MA_ARRAY_SIZE(rows); i++) {
-		for (unsigned int wanted = 1; wanted < 8; wanted++) {
+		for (unsigned int wanted = 1; wanted <= ALL; wanted++) {
 			unsigned int n = 0;
 
 			support_log_clear(&log);
@@ -80,10 +82,74 @@ START_TEST(lack_of_memory_hands_out_nothing)
 	unsigned int n = 0;
 
 	ma_mem_set_fail(always);
-	support_status("no memory", mailauth_verifier_get(ctx, NULL, "alice", 5, 7, count_call, &n),
+	support_status("no memory",
+		       mailauth_verifier_get(ctx, NULL, "alice", 5, ALL, count_call, &n),
 		       MAILAUTH_E_NOMEM);
 	ma_mem_set_fail(NULL);
 	ck_assert_uint_eq(n, 0);
+	mailauth_free(&ctx);
+}
+END_TEST
+
+/* Seals an account with one secret and puts it into the store, past the rules of the public API. */
+static void put_account(struct mailauth *ctx, const char *name_text, enum ma_kind_id kind,
+			struct ma_span secret)
+{
+	static const uint8_t nonce[MA_GCM_NONCE_LEN] = {1};
+	uint8_t bytes[MA_RECORD_MAX];
+	uint8_t key[MA_KEY_MAX];
+	struct ma_buf record = ma_buf_fixed(bytes, sizeof(bytes));
+	struct ma_store_change change = {.any_old = true};
+	struct ma_account account;
+	struct ma_cipher *cipher;
+	struct ma_name name;
+	bool conflict;
+
+	ma_account_init(&account);
+	account.credentials[0].n_secrets = 1;
+	account.credentials[0].secrets[0] =
+		(struct ma_secret){.kind = (uint8_t)kind, .value = secret};
+	ck_assert_ptr_null(ma_name_parse(ma_span_text(name_text), ctx->default_realm, &name));
+	ck_assert_int_eq(ma_cipher_new(ctx->crypto, &cipher), MAILAUTH_OK);
+	ck_assert_int_eq(ma_seal(&ctx->keyring, cipher, &name, &account,
+				 ma_span(nonce, sizeof(nonce)), &record),
+			 MAILAUTH_OK);
+	ma_cipher_free(&cipher);
+	change.key = ma_name_key(&name, key);
+	change.record = ma_buf_span(&record);
+	ck_assert_int_eq(ctx->store->ops->apply(ctx->store, &change, 1, &conflict), MAILAUTH_OK);
+	ck_assert(!conflict);
+}
+
+/* One that is not of the form that its kind has: nothing, or a decoy. */
+START_TEST(damaged_secret_is_not_handed_out)
+{
+	static const struct {
+		enum ma_kind_id kind;
+		enum mailauth_verifier wanted;
+		enum mailauth_status want;
+	} rows[] = {
+		{MA_KIND_DIGEST_MD5, MAILAUTH_VERIFIER_DIGEST_MD5, MAILAUTH_OK},
+		{MA_KIND_DIGEST_MD5, MAILAUTH_VERIFIER_DIGEST_MD5_FULL, MAILAUTH_OK},
+		{MA_KIND_SCRAM_SHA_1, MAILAUTH_VERIFIER_SCRAM_SHA_1, MAILAUTH_E_CORRUPT},
+		{MA_KIND_SCRAM_SHA_256, MAILAUTH_VERIFIER_SCRAM_SHA_256, MAILAUTH_E_CORRUPT},
+		{MA_KIND_SCRAM_SHA_512, MAILAUTH_VERIFIER_SCRAM_SHA_512, MAILAUTH_E_CORRUPT},
+	};
+	static const char damaged[] = "\xff damaged secret, of whatever kind";
+	struct mailauth *ctx = support_open("", NULL);
+
+	for (size_t i = 0; i < MA_ARRAY_SIZE(rows); i++) {
+		char name[16] = "a";
+		unsigned int n = 0;
+
+		name[0] = (char)('a' + i);
+		put_account(ctx, name, rows[i].kind, ma_span(damaged, sizeof(damaged)));
+		support_status(
+			name,
+			mailauth_verifier_get(ctx, NULL, name, 1, rows[i].wanted, count_call, &n),
+			rows[i].want);
+		ck_assert_uint_eq(n, rows[i].want == MAILAUTH_OK);
+	}
 	mailauth_free(&ctx);
 }
 END_TEST
@@ -97,7 +163,7 @@ START_TEST(nothing_is_left_in_the_worker)
 	unsigned int n = 0;
 
 	support_add(ctx, "alice", "secret");
-	support_status("alice", mailauth_verifier_get(ctx, NULL, "alice", 5, 7, count_call, &n),
+	support_status("alice", mailauth_verifier_get(ctx, NULL, "alice", 5, ALL, count_call, &n),
 		       MAILAUTH_OK);
 	ck_assert_int_eq(ma_worker_take(ctx, &worker), MAILAUTH_OK);
 	ck_assert_mem_eq(worker->plain, zeros, sizeof(zeros));
@@ -116,6 +182,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, support_reset, NULL);
 	tcase_add_test(tcase, failure_hands_out_nothing);
 	tcase_add_test(tcase, lack_of_memory_hands_out_nothing);
+	tcase_add_test(tcase, damaged_secret_is_not_handed_out);
 	tcase_add_test(tcase, nothing_is_left_in_the_worker);
 	suite_add_tcase(suite, tcase);
 	return support_run(suite);

@@ -12,19 +12,40 @@
 #include "login.h"
 #include "util/mem.h"
 
-static const struct {
+struct row {
 	enum mailauth_verifier verifier;
 	enum ma_kind_id kind;
-} kinds[] = {
+};
+
+static const struct row rows[] = {
 	{MAILAUTH_VERIFIER_SASL_PLAIN, MA_KIND_SASL_PLAIN},
 	{MAILAUTH_VERIFIER_CRAM_MD5, MA_KIND_CRAM_MD5},
+	{MAILAUTH_VERIFIER_DIGEST_MD5, MA_KIND_DIGEST_MD5},
+	{MAILAUTH_VERIFIER_DIGEST_MD5_FULL, MA_KIND_DIGEST_MD5},
+	{MAILAUTH_VERIFIER_SCRAM_SHA_1, MA_KIND_SCRAM_SHA_1},
+	{MAILAUTH_VERIFIER_SCRAM_SHA_256, MA_KIND_SCRAM_SHA_256},
+	{MAILAUTH_VERIFIER_SCRAM_SHA_512, MA_KIND_SCRAM_SHA_512},
 	{MAILAUTH_VERIFIER_PASSWORD, MA_KIND_PASSWORD},
 };
 
-static const unsigned int known =
-	MAILAUTH_VERIFIER_SASL_PLAIN | MAILAUTH_VERIFIER_CRAM_MD5 | MAILAUTH_VERIFIER_PASSWORD;
+/* Who gets what, during one call. */
+struct handing {
+	struct ma_login *login;
+	const struct ma_credential *credential; /* the main one; NULL: none, or it lacks all */
+	bool is_denied;				/* gets decoys, which look like what it has */
+	mailauth_verifier_fn *give;
+	void *arg;
+};
 
-/* The main credential, if the account may log in with it. */
+static unsigned int known(void)
+{
+	unsigned int all = 0;
+
+	for (size_t i = 0; i < MA_ARRAY_SIZE(rows); i++)
+		all |= rows[i].verifier;
+	return all;
+}
+
 static const struct ma_credential *main_credential(const struct ma_login *login)
 {
 	for (size_t i = 0; i < login->candidates.n; i++)
@@ -33,90 +54,151 @@ static const struct ma_credential *main_credential(const struct ma_login *login)
 	return NULL;
 }
 
+/* The account's secret for a row; empty: it has none. */
+static struct ma_span secret_of(const struct handing *handing, const struct row *row)
+{
+	const struct ma_secret *secret = NULL;
+	struct ma_span ha1;
+
+	if (handing->credential != NULL)
+		secret = ma_credential_secret(handing->credential, row->kind);
+	if (secret == NULL)
+		return ma_span(NULL, 0);
+	if (row->kind != MA_KIND_DIGEST_MD5)
+		return secret->value;
+	/* One of many: that of the form and of the realm that the host offered. */
+	if (!ma_digest_md5_find(secret->value, ma_login_realm(handing->login),
+				row->verifier == MAILAUTH_VERIFIER_DIGEST_MD5_FULL, &ha1))
+		return ma_span(NULL, 0);
+	return ha1;
+}
+
 /*
  * Of what is wanted, all but the password; that only where it is wanted alone, or nothing else can
  * be given.
  */
-static unsigned int choose(const struct ma_credential *credential, unsigned int wanted)
+static unsigned int choose(const struct handing *handing, unsigned int wanted)
 {
 	unsigned int held = 0;
 	unsigned int weaker = wanted & ~(unsigned int)MAILAUTH_VERIFIER_PASSWORD;
 
-	for (size_t i = 0; credential != NULL && i < MA_ARRAY_SIZE(kinds); i++)
-		if (ma_credential_secret(credential, kinds[i].kind) != NULL)
-			held |= kinds[i].verifier;
-	if ((wanted & held & ~(unsigned int)MAILAUTH_VERIFIER_PASSWORD) != 0)
+	for (size_t i = 0; i < MA_ARRAY_SIZE(rows); i++)
+		if ((wanted & rows[i].verifier) != 0 && secret_of(handing, &rows[i]).len > 0)
+			held |= rows[i].verifier;
+	if ((held & ~(unsigned int)MAILAUTH_VERIFIER_PASSWORD) != 0)
 		return weaker;
-	if ((wanted & held) != 0)
+	if (held != 0)
 		return MAILAUTH_VERIFIER_PASSWORD;
 	return weaker != 0 ? weaker : wanted;
 }
 
-static enum mailauth_status hand_out(const struct ma_login *login,
-				     const struct ma_credential *credential, size_t i,
-				     mailauth_verifier_fn *give, void *arg)
+/* In the form that the header promises. */
+static enum mailauth_status give(const struct handing *handing, const struct row *row,
+				 struct ma_span value)
 {
-	const struct ma_secret *secret =
-		credential != NULL ? ma_credential_secret(credential, kinds[i].kind) : NULL;
+	const struct ma_kind *kind = ma_kind_find(row->kind);
+	uint8_t bytes[MAILAUTH_VERIFIER_MAX];
+	MA_CLEANUP(ma_buf_clear) struct ma_buf text = ma_buf_fixed(bytes, sizeof(bytes));
+
+	if (kind->shows) {
+		if (!ma_scram_format(kind, value, &text))
+			return MAILAUTH_E_CORRUPT;
+		value = ma_buf_span(&text);
+	}
+	handing->give(handing->arg, row->verifier, value.p, value.len);
+	return MAILAUTH_OK;
+}
+
+static enum mailauth_status hand_out(const struct handing *handing, const struct row *row)
+{
+	const struct ma_kind *kind = ma_kind_find(row->kind);
+	struct ma_span secret = secret_of(handing, row);
+	bool is_real = secret.len > 0 && !handing->is_denied;
 	uint8_t bytes[MA_SECRET_MAX];
 	MA_CLEANUP(ma_buf_clear) struct ma_buf decoy = ma_buf_fixed(bytes, sizeof(bytes));
 	enum mailauth_status status;
 
-	if (secret != NULL) {
-		give(arg, kinds[i].verifier, secret->value.p, secret->value.len);
-		return MAILAUTH_OK;
-	}
-	status = ma_login_decoy(login, ma_kind_find(kinds[i].kind), &decoy);
-	if (status == MAILAUTH_OK)
-		give(arg, kinds[i].verifier, decoy.p, decoy.len);
-	return status;
+	if (is_real && !kind->by_name)
+		return give(handing, row, secret);
+	/* Also where it is not used, if it costs a client could measure. */
+	status = ma_login_decoy(handing->login, kind, secret, &decoy);
+	if (status != MAILAUTH_OK)
+		return status;
+	if (is_real)
+		return give(handing, row, secret);
+	if (row->kind == MA_KIND_DIGEST_MD5)
+		return give(handing, row, ma_span(decoy.p + decoy.len - MA_MD5_LEN, MA_MD5_LEN));
+	return give(handing, row, ma_buf_span(&decoy));
 }
 
-static bool has_any(const struct ma_credential *credential, unsigned int chosen)
+static bool has_any(const struct handing *handing, unsigned int chosen)
 {
-	for (size_t i = 0; credential != NULL && i < MA_ARRAY_SIZE(kinds); i++)
-		if ((chosen & kinds[i].verifier) != 0 &&
-		    ma_credential_secret(credential, kinds[i].kind) != NULL)
+	for (size_t i = 0; i < MA_ARRAY_SIZE(rows); i++)
+		if ((chosen & rows[i].verifier) != 0 && secret_of(handing, &rows[i]).len > 0)
 			return true;
 	return false;
 }
 
-static enum mailauth_status answer(struct ma_login *login, unsigned int wanted,
-				   mailauth_verifier_fn *give, void *arg)
+static enum mailauth_status answer(struct handing *handing, unsigned int wanted)
 {
-	const struct ma_credential *credential = main_credential(login);
-	unsigned int chosen = choose(credential, wanted);
+	struct ma_login *login = handing->login;
+	unsigned int chosen = choose(handing, wanted);
 	enum mailauth_status status = MAILAUTH_OK;
 
-	if (login->reason == MA_REASON_NONE && !has_any(credential, chosen))
+	if (login->reason == MA_REASON_NONE && !has_any(handing, chosen))
 		login->reason = MA_REASON_NO_SECRET;
+	handing->is_denied = login->reason != MA_REASON_NONE;
 	/* Who gets nothing but decoys is refused, and only this place knows why. */
-	if (login->reason != MA_REASON_NONE)
+	if (handing->is_denied)
 		ma_login_log(login, MAILAUTH_E_DENIED);
-	for (size_t i = 0; status == MAILAUTH_OK && i < MA_ARRAY_SIZE(kinds); i++)
-		if ((chosen & kinds[i].verifier) != 0)
-			status = hand_out(login, credential, i, give, arg);
+	for (size_t i = 0; status == MAILAUTH_OK && i < MA_ARRAY_SIZE(rows); i++)
+		if ((chosen & rows[i].verifier) != 0)
+			status = hand_out(handing, &rows[i]);
 	return status;
 }
 
 enum mailauth_status mailauth_verifier_get(struct mailauth *ctx,
 					   const struct mailauth_request *request, const void *user,
 					   size_t user_len, unsigned int wanted,
-					   mailauth_verifier_fn *give, void *arg)
+					   mailauth_verifier_fn *give_fn, void *arg)
 {
+	const struct ma_identity who = {.user = ma_span(user, user_len)};
 	struct mailauth_request copy;
 	struct ma_login login;
 	enum mailauth_status status;
 
-	if (ctx == NULL || give == NULL || !ma_request_copy(request, &copy) ||
-	    (user == NULL && user_len > 0) || wanted == 0 || (wanted & ~known) != 0)
+	if (ctx == NULL || give_fn == NULL || !ma_request_copy(request, &copy) ||
+	    (user == NULL && user_len > 0) || wanted == 0 || (wanted & ~known()) != 0)
 		return MAILAUTH_E_USAGE;
 	ma_login_init(&login, ctx, &copy, NULL);
-	status = ma_login_lookup(&login, ma_span(NULL, 0), ma_span(user, user_len));
-	if (status == MAILAUTH_OK)
-		status = answer(&login, wanted, give, arg);
-	else
+	status = ma_login_lookup(&login, &who);
+	if (status == MAILAUTH_OK) {
+		struct handing handing = {
+			.login = &login,
+			.credential = main_credential(&login),
+			.is_denied = true,
+			.give = give_fn,
+			.arg = arg,
+		};
+
+		status = answer(&handing, wanted);
+	} else {
 		status = ma_login_finish(&login, status);
+	}
 	ma_login_clear(&login);
 	return status;
+}
+
+enum mailauth_status mailauth_verifier_name(const char *realm, const void *user, size_t user_len,
+					    struct mailauth_name *name_out)
+{
+	struct ma_name name;
+
+	if (realm == NULL || name_out == NULL || (user == NULL && user_len > 0))
+		return MAILAUTH_E_USAGE;
+	name_out->text[0] = '\0';
+	if (ma_name_parse(ma_span(user, user_len), ma_span_text(realm), &name) != NULL)
+		return MAILAUTH_E_DENIED;
+	memcpy(name_out->text, name.text, name.len + 1);
+	return MAILAUTH_OK;
 }

@@ -109,6 +109,20 @@ enum mailauth_status ma_worker_read(struct mailauth *ctx, struct ma_worker *work
 	return unseal(ctx, worker, name);
 }
 
+void ma_worker_read_dummy(struct mailauth *ctx, struct ma_worker *worker)
+{
+	const char *why;
+	enum mailauth_status status;
+
+	memcpy(worker->record, ctx->dummy, ctx->dummy_len);
+	worker->record_len = ctx->dummy_len;
+	status = ma_seal_open(&ctx->keyring, worker->cipher, &ctx->dummy_name,
+			      ma_span(worker->record, worker->record_len), worker->plain,
+			      &worker->plain_len, &worker->account, &why);
+	if (status != MAILAUTH_OK)
+		worker->account.n_credentials = 0;
+}
+
 enum mailauth_status ma_worker_read_next(struct mailauth *ctx, struct ma_worker *worker,
 					 struct ma_name *name)
 {

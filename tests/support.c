@@ -142,10 +142,12 @@ static int has_lmdb(const char *config)
 static const char *write_config(const char *store, const char *more)
 {
 	char text[4096];
-	int n = snprintf(text, sizeof(text),
-			 "store = %s\nkey_file = %s\ndefault_realm = example.org\n%s%s", store,
-			 support_path("store.key"),
-			 strstr(more, "map_size") == NULL ? "map_size = 16M\n" : "", more);
+	int n = snprintf(
+		text, sizeof(text),
+		"store = %s\nkey_file = %s\ndefault_realm = example.org\n%s%s%s", store,
+		support_path("store.key"),
+		strstr(more, "map_size") == NULL ? "map_size = 16M\n" : "",
+		strstr(more, "scram_iterations") == NULL ? "scram_iterations = 4096\n" : "", more);
 
 	ck_assert_int_lt(n, (int)sizeof(text));
 	return support_file("mailauth.conf", text, (size_t)n);

@@ -57,6 +57,72 @@ void support_add(struct mailauth *ctx, const char *name, const char *password);
 /* Fails the test if a status is not the one wanted; @what says in which case. */
 void support_status(const char *what, enum mailauth_status got, enum mailauth_status want);
 
+/*
+ * Clients that share no code with the library. The first fields are set by the test; the texts are
+ * NUL-terminated and go out as they are. Messages are NUL-terminated, too, and fail the test where
+ * @size is too small.
+ */
+
+/* RFC 5802 section 5 */
+struct support_scram {
+	const char *mech; /* which hash */
+	const char *gs2;  /* "n,," */
+	const char *user;
+	const char *password;
+	const char *nonce;
+	const void *binding;
+	size_t binding_len;
+	const char *more_first; /* behind the nonce, ",x=y"; or NULL */
+	const char *more_final;
+	/* set by the calls */
+	char bare[4096];
+	char salt[256]; /* as the server sent it */
+	unsigned long iterations;
+	char want[128]; /* the server's last message */
+};
+size_t support_scram_first(struct support_scram *client, char *out, size_t size);
+size_t support_scram_final(struct support_scram *client, const void *challenge, size_t len,
+			   char *out, size_t size);
+
+/* RFC 2831 section 2.1.2 */
+struct support_digest {
+	const char *user;
+	const char *realm; /* NULL: the one that the server offers */
+	const char *password;
+	char want[64]; /* set by the call: rspauth */
+};
+size_t support_digest_md5(struct support_digest *client, const void *challenge, size_t len,
+			  char *out, size_t size);
+
+/*
+ * A client of any mechanism that talks to a session. The first fields are set by the test; @user
+ * and
+ * @password have no characters that a mechanism would have to escape or prepare.
+ */
+struct support_client {
+	const char *mech;
+	const struct mailauth_request *request;
+	const char *user;
+	const char *password;
+	/* set by the calls */
+	struct mailauth_session *session;
+	char last[8192]; /* the client's last message, not counting an empty one */
+	size_t last_len;
+	char want[128]; /* the server's data that go with success; empty: none */
+	const void *reply;
+	size_t reply_len;
+};
+/* Plays all but the client's last message: MAILAUTH_CONTINUE, or what the session ended with, or
+ * why there is none. */
+enum mailauth_status support_client_begin(struct mailauth *ctx, struct support_client *client);
+/* Sends it, and the empty message if the server's data came before success; fails the test if they
+ * are not as they should be. */
+enum mailauth_status support_client_finish(struct support_client *client);
+/* Both, and frees the session. */
+enum mailauth_status support_login(struct mailauth *ctx, const char *mech,
+				   const struct mailauth_request *request, const char *user,
+				   const char *password);
+
 /* Bytes from hexadecimal text; returns how many. Fails the test if the text is none. */
 size_t support_unhex(const char *text, uint8_t *out, size_t size);
 

@@ -31,11 +31,14 @@ extern "C" {
 #endif
 
 /* Limits, in bytes without a terminating NUL. */
-#define MAILAUTH_LOCAL_MAX    64    /* local part of a name */
-#define MAILAUTH_REALM_MAX    255   /* realm of a name */
-#define MAILAUTH_NAME_MAX     320   /* local@realm */
-#define MAILAUTH_PASSWORD_MAX 1024  /* a password; at least 1 */
-#define MAILAUTH_MESSAGE_MAX  12288 /* one message of a dialogue, after base64 decoding */
+#define MAILAUTH_LOCAL_MAX     64    /* local part of a name */
+#define MAILAUTH_REALM_MAX     255   /* realm of a name */
+#define MAILAUTH_NAME_MAX      320   /* local@realm */
+#define MAILAUTH_PASSWORD_MAX  1024  /* a password; at least 1 */
+#define MAILAUTH_MESSAGE_MAX   12288 /* one message of a dialogue, after base64 decoding */
+#define MAILAUTH_TIMESTAMP_MAX 511   /* APOP's timestamp */
+#define MAILAUTH_BINDINGS_MAX  4     /* channel bindings of one session */
+#define MAILAUTH_BINDING_MAX   128   /* data of one channel binding */
 
 /** What the caller should do next. Zero is success, above zero goes on, below zero failed. */
 enum mailauth_status {
@@ -150,17 +153,37 @@ size_t mailauth_mech_count(void);
  */
 const char *mailauth_mech_name(size_t index);
 
-#define MAILAUTH_REQUEST_TLS 1u /* what the client sends is protected by TLS, or is local */
+#define MAILAUTH_REQUEST_TLS	      1u /* what the client sends is protected by TLS, or is local */
+#define MAILAUTH_REQUEST_SUCCESS_DATA 2u /* the protocol carries data along with success */
 
-/** Who asks, and for what. Zero, NULL: not known. Strings are copied by mailauth_session_new(). */
+/**
+ * What ties a login to the TLS connection it is made through, so that nobody can pass it on.
+ * Ref: RFC 5056; RFC 5929 (tls-unique, tls-server-end-point), RFC 9266 (tls-exporter)
+ */
+struct mailauth_binding {
+	const char *type; /* "tls-exporter", "tls-server-end-point", "tls-unique" */
+	const void *p;	  /* the data, as the RFC of the type says */
+	size_t len;	  /* bytes at @p, 1 to MAILAUTH_BINDING_MAX */
+};
+
+/** Who asks, and for what. Zero, NULL: not known. mailauth_session_new() copies all of it. */
 struct mailauth_request {
 	size_t size;	     /* sizeof(struct mailauth_request) */
-	unsigned int flags;  /* MAILAUTH_REQUEST_TLS or 0 */
+	unsigned int flags;  /* or-ed MAILAUTH_REQUEST_TLS, MAILAUTH_REQUEST_SUCCESS_DATA */
 	const char *service; /* "smtp", for the log */
 	const char *peer;    /* client address, for the log */
 	const char *group;   /* admit only members of this group */
 	const char *realm;   /* for names without one; default: default_realm */
 	const char *host;    /* this server's name, in challenges; default: the realm */
+	/* Of the TLS connection, for SCRAM-*-PLUS. With any, a client that could use one and was
+	 * told that the server cannot is refused (RFC 5802 section 6). */
+	const struct mailauth_binding *bindings;
+	size_t n_bindings; /* 0 to MAILAUTH_BINDINGS_MAX */
+};
+
+/** An APOP timestamp, for a POP3 greeting. */
+struct mailauth_timestamp {
+	char text[MAILAUTH_TIMESTAMP_MAX + 1];
 };
 
 /** The name of an account, local@realm, as it is stored. */
@@ -171,15 +194,16 @@ struct mailauth_name {
 /**
  * mailauth_session_new() - start one login dialogue
  * @ctx:         the context; must outlive the session
- * @mech:        SASL mechanism name, any case
+ * @mech:        SASL mechanism name, any case; or "APOP"
  * @request:     who asks, or NULL; copied
  * @session_out: the session; NULL on failure
  *
  * Owner: the caller, who frees it with mailauth_session_free()
  *
  * Return: MAILAUTH_OK
- *         MAILAUTH_E_UNSUPPORTED  no such mechanism; or PLAIN without MAILAUTH_REQUEST_TLS where
- *                                 the configuration says `plaintext = tls`
+ *         MAILAUTH_E_UNSUPPORTED  no such mechanism; PLAIN or LOGIN without MAILAUTH_REQUEST_TLS
+ *                                 where the configuration says `plaintext = tls`; a -PLUS
+ *                                 mechanism without channel bindings
  *         MAILAUTH_E_USAGE, _NOMEM
  */
 MAILAUTH_MUST_CHECK enum mailauth_status
@@ -198,9 +222,18 @@ mailauth_session_new(struct mailauth *ctx, const char *mech, const struct mailau
  * challenge, which may be empty. A session ends with the first status that is not
  * MAILAUTH_CONTINUE; a further call is MAILAUTH_E_PROTOCOL and changes nothing.
  *
+ * DIGEST-MD5 and SCRAM end with data that prove the server to the client. SMTP, POP3 and IMAP
+ * cannot send them along with success: they come with MAILAUTH_CONTINUE then, and the client's
+ * empty answer completes the login. With MAILAUTH_REQUEST_SUCCESS_DATA they come with MAILAUTH_OK.
+ *
+ * In a session of APOP the first reply is the timestamp for the greeting, and the client's message
+ * is "user digest", what follows the word APOP.
+ *
  * Owner:   the reply belongs to @session, valid until the next call on it
  * Threads: one at a time per session; sessions of a context may run in parallel
- * Ref:     RFC 4422 section 3; PLAIN: RFC 4616 section 2; CRAM-MD5: RFC 2195 section 2
+ * Ref:     RFC 4422 section 3; PLAIN: RFC 4616 section 2; CRAM-MD5: RFC 2195 section 2;
+ *          DIGEST-MD5: RFC 2831 section 2.1; SCRAM: RFC 5802 section 5, RFC 7677;
+ *          APOP: RFC 1939 section 7; LOGIN: draft-murchison-sasl-login-00
  *
  * Return: MAILAUTH_OK        logged in, mailauth_session_user() answers
  *         MAILAUTH_CONTINUE  send the reply, call again
@@ -279,6 +312,52 @@ MAILAUTH_MUST_CHECK enum mailauth_status
 mailauth_verify_cram(struct mailauth *ctx, const struct mailauth_request *request,
 		     const void *challenge, size_t challenge_len, const void *response,
 		     size_t response_len, struct mailauth_name *name_out);
+
+/**
+ * mailauth_apop_timestamp() - a timestamp for a POP3 greeting
+ * @ctx:           the context
+ * @request:       host is this server's name; or NULL
+ * @timestamp_out: "<random.time@host>", never the same twice; empty on failure
+ *
+ * Threads: any
+ * Ref:     RFC 1939 section 7
+ *
+ * Return: MAILAUTH_OK
+ *         MAILAUTH_E_LIMIT  the host's name is too long
+ *         MAILAUTH_E_USAGE, _INTERNAL
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status
+mailauth_apop_timestamp(struct mailauth *ctx, const struct mailauth_request *request,
+			struct mailauth_timestamp *timestamp_out);
+
+/**
+ * mailauth_verify_apop() - check an APOP command for a server that ran the dialogue itself
+ * @ctx:        the context
+ * @request:    who asks, or NULL
+ * @timestamp:  what the greeting had, with its angle brackets; the caller vouches that it was fresh
+ * @user:       the command's first argument; any bytes
+ * @user_len:   bytes in @user
+ * @digest:     its second: 32 hexadecimal digits, in any case; any bytes
+ * @digest_len: bytes in @digest
+ * @name_out:   the account on success, else empty; may be NULL
+ *
+ * Only accounts that keep their password can be served; the others are refused like a wrong one.
+ *
+ * Threads: any
+ * Ref:     RFC 1939 section 7
+ *
+ * Return: MAILAUTH_OK          the digest is right
+ *         MAILAUTH_E_DENIED    it is not, or unknown, locked, expired, not in the group
+ *         MAILAUTH_E_PROTOCOL  the arguments are malformed
+ *         MAILAUTH_E_LIMIT     longer than MAILAUTH_MESSAGE_MAX
+ *         MAILAUTH_E_TEMPFAIL  the store is away
+ *         MAILAUTH_E_CORRUPT   the account's record is damaged: treat as _TEMPFAIL
+ *         MAILAUTH_E_USAGE, _NOMEM, _INTERNAL
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status
+mailauth_verify_apop(struct mailauth *ctx, const struct mailauth_request *request,
+		     const char *timestamp, const void *user, size_t user_len, const void *digest,
+		     size_t digest_len, struct mailauth_name *name_out);
 
 /**
  * mailauth_status_name() - a status as text

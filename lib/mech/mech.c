@@ -14,52 +14,76 @@
 #include "util/codec.h"
 #include "util/mem.h"
 
-static enum mailauth_status derive_password(const struct ma_derive *from, struct ma_buf *out)
+#define NONCE_LEN	   16
+#define DECOY_PASSWORD_LEN 8 /* bytes; twice as many digits, about what a good password has */
+
+static enum mailauth_status derive_password(const struct ma_kind *kind,
+					    const struct ma_subject *subject,
+					    struct ma_span password, struct ma_buf *out)
 {
-	ma_buf_put(out, from->password);
+	(void)kind;
+	(void)subject;
+	ma_buf_put(out, password);
 	return ma_buf_status(out);
 }
 
-static enum mailauth_status check_password(struct ma_span secret, struct ma_span password)
+static enum mailauth_status check_password(const struct ma_kind *kind,
+					   const struct ma_subject *subject, struct ma_span secret,
+					   struct ma_span password)
 {
+	(void)kind;
+	(void)subject;
 	return ma_equal_ct(secret, password) ? MAILAUTH_OK : MAILAUTH_E_DENIED;
 }
 
 /* Text, because what asks for a password takes it for a string. */
-static enum mailauth_status decoy_password(const struct ma_config *config,
-					   const uint8_t seed[MA_SHA256_LEN], struct ma_buf *out)
+static enum mailauth_status decoy_password(const struct ma_kind *kind,
+					   const struct ma_subject *subject,
+					   const struct ma_decoy *from, struct ma_buf *out)
 {
-	(void)config;
-	ma_hex_encode(ma_span(seed, MA_SHA256_LEN), out);
+	(void)kind;
+	(void)subject;
+	ma_hex_encode(ma_span(from->seed, DECOY_PASSWORD_LEN), out);
 	return ma_buf_status(out);
 }
 
-static const struct ma_kind kind_password = {
+const struct ma_kind ma_kind_password = {
 	.id = MA_KIND_PASSWORD,
 	.name = "password",
 	.strength = MA_STRENGTH_CLEAR,
-	.cost_ns = 10,
+	/* Dearer than it is: accounts that keep it shall take no less time than the others. */
+	.cost_ns = 4000,
 	.derive = derive_password,
 	.check = check_password,
 	.decoy = decoy_password,
 };
 
+const struct ma_mech *ma_mech_at(size_t index)
+{
+	for (size_t i = 0; i < ma_n_mech_files; i++)
+		for (const struct ma_mech *mech = ma_mech_files[i]; mech != NULL; mech = mech->more)
+			if (index-- == 0)
+				return mech;
+	return NULL;
+}
+
 const struct ma_mech *ma_mech_find(struct ma_span name)
 {
-	for (size_t i = 0; i < ma_n_mechs; i++)
-		if (ma_span_equal_case(name, ma_span_text(ma_mechs[i]->name)))
-			return ma_mechs[i];
+	for (size_t i = 0; i < ma_n_mech_files; i++)
+		for (const struct ma_mech *mech = ma_mech_files[i]; mech != NULL; mech = mech->more)
+			if (ma_span_equal_case(name, ma_span_text(mech->name)))
+				return mech;
 	return NULL;
 }
 
 const struct ma_kind *ma_kind_find(unsigned int id)
 {
 	if (id == MA_KIND_PASSWORD)
-		return &kind_password;
-	for (size_t i = 0; i < ma_n_mechs; i++)
-		for (size_t j = 0; ma_mechs[i]->brings[j] != NULL; j++)
-			if (ma_mechs[i]->brings[j]->id == id)
-				return ma_mechs[i]->brings[j];
+		return &ma_kind_password;
+	for (size_t i = 0; i < ma_n_mech_files; i++)
+		for (size_t j = 0; ma_mech_files[i]->brings[j] != NULL; j++)
+			if (ma_mech_files[i]->brings[j]->id == id)
+				return ma_mech_files[i]->brings[j];
 	return NULL;
 }
 
@@ -120,10 +144,11 @@ bool ma_mech_kinds(struct ma_span list, bool recoverable, struct ma_kinds *kinds
 			return false;
 		add_mech(mech, kinds_out, &by_password);
 	}
-	for (size_t i = 0; all && i < ma_n_mechs; i++)
-		add_mech(ma_mechs[i], kinds_out, &by_password);
+	for (size_t i = 0; all && ma_mech_at(i) != NULL; i++)
+		if (!ma_mech_at(i)->on_request)
+			add_mech(ma_mech_at(i), kinds_out, &by_password);
 	if (recoverable)
-		add_kind(kinds_out, &kind_password);
+		add_kind(kinds_out, &ma_kind_password);
 	if (by_password && has_fast(kinds_out))
 		add_kind(kinds_out, &ma_kind_sasl_plain);
 	else if (by_password && kinds_out->n == 0)
@@ -131,7 +156,8 @@ bool ma_mech_kinds(struct ma_span list, bool recoverable, struct ma_kinds *kinds
 	return true;
 }
 
-static enum mailauth_status check_cheapest(const struct ma_credential *credential,
+static enum mailauth_status check_cheapest(const struct ma_subject *subject,
+					   const struct ma_credential *credential,
 					   struct ma_span password)
 {
 	const struct ma_kind *best = NULL;
@@ -145,7 +171,8 @@ static enum mailauth_status check_cheapest(const struct ma_credential *credentia
 			secret = &credential->secrets[i];
 		}
 	}
-	return best != NULL ? best->check(secret->value, password) : MAILAUTH_E_DENIED;
+	return best != NULL ? best->check(best, subject, secret->value, password)
+			    : MAILAUTH_E_DENIED;
 }
 
 enum mailauth_status ma_mech_check_password(const struct ma_candidates *candidates,
@@ -155,10 +182,39 @@ enum mailauth_status ma_mech_check_password(const struct ma_candidates *candidat
 
 	/* All of them, so that the time does not tell which one fitted. */
 	for (size_t i = 0; i < candidates->n; i++) {
-		enum mailauth_status one = check_cheapest(candidates->items[i], password);
+		enum mailauth_status one =
+			check_cheapest(&candidates->subject, candidates->items[i], password);
 
 		if (status != MAILAUTH_OK && one != MAILAUTH_E_DENIED)
 			status = one;
 	}
 	return status;
+}
+
+/* RFC 5322 section 3.4.1: what an id-right may have and no client trips over. A host's name has
+ * nothing else; a realm, which may stand in for it, can. */
+static void put_host(struct ma_span host, struct ma_buf *out)
+{
+	for (size_t i = 0; i < host.len; i++) {
+		uint8_t c = host.p[i];
+		bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+				(c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+
+		ma_buf_put_u8(out, is_plain ? c : '-');
+	}
+}
+
+enum mailauth_status ma_mech_challenge(const struct ma_exchange *exchange, struct ma_buf *out)
+{
+	uint8_t nonce[NONCE_LEN];
+	enum mailauth_status status = ma_random(exchange->crypto, nonce, sizeof(nonce));
+
+	if (status != MAILAUTH_OK)
+		return status;
+	ma_buf_put_text(out, "<");
+	ma_hex_encode(ma_span(nonce, sizeof(nonce)), out);
+	ma_buf_printf(out, ".%lld@", (long long)exchange->now_s);
+	put_host(exchange->host, out);
+	ma_buf_put_text(out, ">");
+	return ma_buf_status(out);
 }

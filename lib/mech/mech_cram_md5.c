@@ -17,36 +17,17 @@
 #include "util/codec.h"
 #include "util/mem.h"
 
-#define CHALLENGE_MAX 512 /* bytes: two numbers and a host name */
-#define NONCE_LEN     16
-
 struct cram_state {
 	bool asked;
 	size_t challenge_len;
-	uint8_t challenge[CHALLENGE_MAX];
+	uint8_t challenge[MA_CHALLENGE_MAX];
 };
-
-static enum mailauth_status make_challenge(struct ma_exchange *exchange, struct cram_state *state)
-{
-	struct ma_buf out = ma_buf_fixed(state->challenge, sizeof(state->challenge));
-	uint8_t nonce[NONCE_LEN];
-	enum mailauth_status status = ma_random(exchange->crypto, nonce, sizeof(nonce));
-
-	if (status != MAILAUTH_OK)
-		return status;
-	ma_buf_put_text(&out, "<");
-	ma_hex_encode(ma_span(nonce, sizeof(nonce)), &out);
-	ma_buf_printf(&out, ".%lld@", (long long)exchange->now_s);
-	ma_buf_put(&out, exchange->host);
-	ma_buf_put_text(&out, ">");
-	state->challenge_len = out.len;
-	return ma_buf_status(&out);
-}
 
 static enum mailauth_status step(struct ma_exchange *exchange, struct ma_span in,
 				 struct ma_buf *reply)
 {
 	struct cram_state *state = exchange->state;
+	struct ma_buf challenge = ma_buf_fixed(state->challenge, sizeof(state->challenge));
 	enum mailauth_status status;
 
 	if (state->asked)
@@ -55,11 +36,12 @@ static enum mailauth_status step(struct ma_exchange *exchange, struct ma_span in
 	/* RFC 2195 section 2: the server speaks first */
 	if (in.len != 0)
 		return MAILAUTH_E_PROTOCOL;
-	status = make_challenge(exchange, state);
+	status = ma_mech_challenge(exchange, &challenge);
 	if (status != MAILAUTH_OK)
 		return status;
 	state->asked = true;
-	ma_buf_put(reply, ma_span(state->challenge, state->challenge_len));
+	state->challenge_len = challenge.len;
+	ma_buf_put(reply, ma_buf_span(&challenge));
 	status = ma_buf_status(reply);
 	return status == MAILAUTH_OK ? MAILAUTH_CONTINUE : status;
 }
@@ -83,15 +65,15 @@ enum mailauth_status ma_cram_md5_check(struct ma_exchange *exchange, struct ma_s
 	const struct ma_candidates *candidates;
 	enum mailauth_status status;
 	uint8_t digest[MA_MD5_LEN];
-	struct ma_span user;
+	struct ma_identity who = {.user = ma_span(NULL, 0)};
 	struct ma_span hex;
 	bool ok = false;
 
 	/* RFC 2195 section 2: a space divides; user names with spaces make it the last one */
-	if (!ma_span_split_last(response, ' ', &user, &hex) || user.len == 0 ||
+	if (!ma_span_split_last(response, ' ', &who.user, &hex) || who.user.len == 0 ||
 	    !ma_hex_decode(hex, digest, sizeof(digest)))
 		return MAILAUTH_E_PROTOCOL;
-	status = exchange->lookup(exchange->lookup_arg, ma_span(NULL, 0), user, &candidates);
+	status = exchange->lookup(exchange->lookup_arg, &who, &candidates);
 	if (status != MAILAUTH_OK)
 		return status;
 	/* All of them, so that the time does not tell which one fitted. */
@@ -106,31 +88,38 @@ enum mailauth_status ma_cram_md5_check(struct ma_exchange *exchange, struct ma_s
 	return ok ? MAILAUTH_OK : MAILAUTH_E_DENIED;
 }
 
-static enum mailauth_status derive(const struct ma_derive *from, struct ma_buf *out)
+static enum mailauth_status derive(const struct ma_kind *kind, const struct ma_subject *subject,
+				   struct ma_span password, struct ma_buf *out)
 {
 	uint8_t *state = ma_buf_reserve(out, MA_HMAC_MD5_STATE);
 
+	(void)kind;
+	(void)subject;
 	if (state != NULL)
-		ma_hmac_md5_derive(from->password, state);
+		ma_hmac_md5_derive(password, state);
 	return ma_buf_status(out);
 }
 
-static enum mailauth_status check(struct ma_span secret, struct ma_span password)
+static enum mailauth_status check(const struct ma_kind *kind, const struct ma_subject *subject,
+				  struct ma_span secret, struct ma_span password)
 {
 	uint8_t got[MA_HMAC_MD5_STATE];
 	bool ok;
 
+	(void)kind;
+	(void)subject;
 	ma_hmac_md5_derive(password, got);
 	ok = ma_equal_ct(ma_span(got, sizeof(got)), secret);
 	ma_wipe(got, sizeof(got));
 	return ok ? MAILAUTH_OK : MAILAUTH_E_DENIED;
 }
 
-static enum mailauth_status decoy(const struct ma_config *config, const uint8_t seed[MA_SHA256_LEN],
-				  struct ma_buf *out)
+static enum mailauth_status decoy(const struct ma_kind *kind, const struct ma_subject *subject,
+				  const struct ma_decoy *from, struct ma_buf *out)
 {
-	(void)config;
-	ma_buf_put(out, ma_span(seed, MA_HMAC_MD5_STATE));
+	(void)kind;
+	(void)subject;
+	ma_buf_put(out, ma_span(from->seed, MA_HMAC_MD5_STATE));
 	return ma_buf_status(out);
 }
 

@@ -28,8 +28,7 @@ static enum mailauth_status step(struct ma_exchange *exchange, struct ma_span in
 {
 	struct plain_state *state = exchange->state;
 	const struct ma_candidates *candidates;
-	struct ma_span authzid;
-	struct ma_span authcid;
+	struct ma_identity who = {.realm = ma_span(NULL, 0)};
 	enum mailauth_status status;
 
 	(void)reply;
@@ -38,13 +37,14 @@ static enum mailauth_status step(struct ma_exchange *exchange, struct ma_span in
 		return MAILAUTH_CONTINUE;
 	}
 	/* RFC 4616 section 2: exactly two NULs, and neither authcid nor passwd is empty */
-	if (!ma_span_take_until(&in, '\0', &authzid) || !ma_span_take_until(&in, '\0', &authcid))
+	if (!ma_span_take_until(&in, '\0', &who.authzid) ||
+	    !ma_span_take_until(&in, '\0', &who.user))
 		return MAILAUTH_E_PROTOCOL;
-	if (authcid.len == 0 || in.len == 0 || memchr(in.p, '\0', in.len) != NULL)
+	if (who.user.len == 0 || in.len == 0 || memchr(in.p, '\0', in.len) != NULL)
 		return MAILAUTH_E_PROTOCOL;
 	if (in.len > MAILAUTH_PASSWORD_MAX)
 		return MAILAUTH_E_LIMIT;
-	status = exchange->lookup(exchange->lookup_arg, authzid, authcid, &candidates);
+	status = exchange->lookup(exchange->lookup_arg, &who, &candidates);
 	if (status != MAILAUTH_OK)
 		return status;
 	return ma_mech_check_password(candidates, in);
@@ -58,24 +58,31 @@ static void digest(const uint8_t *salt, struct ma_span password, uint8_t digest_
 	ma_md5(parts, MA_ARRAY_SIZE(parts), digest_out);
 }
 
-static enum mailauth_status derive_sasl_plain(const struct ma_derive *from, struct ma_buf *out)
+static enum mailauth_status derive_sasl_plain(const struct ma_kind *kind,
+					      const struct ma_subject *subject,
+					      struct ma_span password, struct ma_buf *out)
 {
 	uint8_t secret[SALT_LEN + MA_MD5_LEN];
-	enum mailauth_status status = ma_random(from->crypto, secret, SALT_LEN);
+	enum mailauth_status status = ma_random(subject->crypto, secret, SALT_LEN);
 
+	(void)kind;
 	if (status != MAILAUTH_OK)
 		return status;
-	digest(secret, from->password, secret + SALT_LEN);
+	digest(secret, password, secret + SALT_LEN);
 	ma_buf_put(out, ma_span(secret, sizeof(secret)));
 	ma_wipe(secret, sizeof(secret));
 	return ma_buf_status(out);
 }
 
-static enum mailauth_status check_sasl_plain(struct ma_span secret, struct ma_span password)
+static enum mailauth_status check_sasl_plain(const struct ma_kind *kind,
+					     const struct ma_subject *subject,
+					     struct ma_span secret, struct ma_span password)
 {
 	uint8_t got[MA_MD5_LEN];
 	bool fits;
 
+	(void)kind;
+	(void)subject;
 	if (secret.len != SALT_LEN + MA_MD5_LEN)
 		return MAILAUTH_E_DENIED;
 	digest(secret.p, password, got);
@@ -84,35 +91,45 @@ static enum mailauth_status check_sasl_plain(struct ma_span secret, struct ma_sp
 	return fits ? MAILAUTH_OK : MAILAUTH_E_DENIED;
 }
 
-static enum mailauth_status decoy_sasl_plain(const struct ma_config *config,
-					     const uint8_t seed[MA_SHA256_LEN], struct ma_buf *out)
+static enum mailauth_status decoy_sasl_plain(const struct ma_kind *kind,
+					     const struct ma_subject *subject,
+					     const struct ma_decoy *from, struct ma_buf *out)
 {
-	(void)config;
-	ma_buf_put(out, ma_span(seed, SALT_LEN + MA_MD5_LEN));
+	(void)kind;
+	(void)subject;
+	ma_buf_put(out, ma_span(from->seed, SALT_LEN + MA_MD5_LEN));
 	return ma_buf_status(out);
 }
 
-static enum mailauth_status derive_crypt(const struct ma_derive *from, struct ma_buf *out)
+static enum mailauth_status derive_crypt(const struct ma_kind *kind,
+					 const struct ma_subject *subject, struct ma_span password,
+					 struct ma_buf *out)
 {
 	uint8_t salt[32];
 	char text[MA_CRYPT_MAX];
 	struct ma_buf setting = ma_buf_fixed(text, sizeof(text));
-	enum mailauth_status status = ma_random(from->crypto, salt, sizeof(salt));
+	enum mailauth_status status = ma_random(subject->crypto, salt, sizeof(salt));
 
+	(void)kind;
 	if (status == MAILAUTH_OK)
-		status = ma_crypt_setting(from->config->crypt_method, from->config->crypt_cost,
-					  ma_span(salt, sizeof(salt)), &setting);
+		status =
+			ma_crypt_setting(subject->config->crypt_method, subject->config->crypt_cost,
+					 ma_span(salt, sizeof(salt)), &setting);
 	if (status != MAILAUTH_OK)
 		return status;
-	return ma_crypt(from->password, ma_buf_span(&setting), out);
+	return ma_crypt(password, ma_buf_span(&setting), out);
 }
 
-static enum mailauth_status check_crypt(struct ma_span secret, struct ma_span password)
+static enum mailauth_status check_crypt(const struct ma_kind *kind,
+					const struct ma_subject *subject, struct ma_span secret,
+					struct ma_span password)
 {
 	char text[MA_CRYPT_MAX];
 	MA_CLEANUP(ma_buf_clear) struct ma_buf got = ma_buf_fixed(text, sizeof(text));
 	enum mailauth_status status = ma_crypt(password, secret, &got);
 
+	(void)kind;
+	(void)subject;
 	/* A hash that is not usable and a password that crypt(3) cannot take both mean: no. */
 	if (status == MAILAUTH_E_USAGE || status == MAILAUTH_E_LIMIT)
 		return MAILAUTH_E_DENIED;
@@ -122,11 +139,13 @@ static enum mailauth_status check_crypt(struct ma_span secret, struct ma_span pa
 }
 
 /* A setting alone: it costs as much to run as a hash, and no hash is equal to it. */
-static enum mailauth_status decoy_crypt(const struct ma_config *config,
-					const uint8_t seed[MA_SHA256_LEN], struct ma_buf *out)
+static enum mailauth_status decoy_crypt(const struct ma_kind *kind,
+					const struct ma_subject *subject,
+					const struct ma_decoy *from, struct ma_buf *out)
 {
-	return ma_crypt_setting(config->crypt_method, config->crypt_cost,
-				ma_span(seed, MA_SHA256_LEN), out);
+	(void)kind;
+	return ma_crypt_setting(subject->config->crypt_method, subject->config->crypt_cost,
+				ma_span(from->seed, sizeof(from->seed)), out);
 }
 
 const struct ma_kind ma_kind_sasl_plain = {

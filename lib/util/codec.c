@@ -38,3 +38,75 @@ void ma_hex_encode(struct ma_span bytes, struct ma_buf *out)
 		ma_buf_put_u8(out, (uint8_t)digits[bytes.p[i] & 0xf]);
 	}
 }
+
+static const char base64_digits[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/* -1: no digit. Without a table, which would have to be kept in step with the digits. */
+static int base64_value(uint8_t c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '+')
+		return 62;
+	return c == '/' ? 63 : -1;
+}
+
+/* RFC 4648 section 3.5: the bits that padding leaves over are zero. */
+static bool decode_group(const uint8_t *text, size_t n_digits, struct ma_buf *out)
+{
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		int value = i < n_digits ? base64_value(text[i]) : 0;
+
+		if (value < 0)
+			return false;
+		bits = bits << 6 | (uint32_t)value;
+	}
+	for (size_t i = 0; i < 3; i++) {
+		uint8_t byte = (uint8_t)(bits >> (16 - 8 * i));
+
+		if (i + 1 < n_digits)
+			ma_buf_put_u8(out, byte);
+		else if (byte != 0)
+			return false;
+	}
+	return true;
+}
+
+bool ma_base64_decode(struct ma_span text, struct ma_buf *out)
+{
+	size_t n_padding = 0;
+
+	if (text.len % 4 != 0)
+		return false;
+	while (n_padding < 2 && n_padding < text.len && text.p[text.len - 1 - n_padding] == '=')
+		n_padding++;
+	for (size_t i = 0; i < text.len; i += 4) {
+		size_t n_digits = i + 4 == text.len ? 4 - n_padding : 4;
+
+		if (!decode_group(text.p + i, n_digits, out))
+			return false;
+	}
+	return ma_buf_status(out) == MAILAUTH_OK;
+}
+
+void ma_base64_encode(struct ma_span bytes, struct ma_buf *out)
+{
+	for (size_t i = 0; i < bytes.len; i += 3) {
+		size_t n = bytes.len - i < 3 ? bytes.len - i : 3;
+		uint32_t bits = 0;
+
+		for (size_t j = 0; j < 3; j++)
+			bits = bits << 8 | (j < n ? bytes.p[i + j] : 0u);
+		for (size_t j = 0; j < 4; j++)
+			ma_buf_put_u8(out,
+				      j <= n ? (uint8_t)base64_digits[bits >> (18 - 6 * j) & 63]
+					     : (uint8_t)'=');
+	}
+}

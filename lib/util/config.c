@@ -88,6 +88,15 @@ static const char *parse_cost(const char *value, void *out)
 		       : "a number that fits crypt_method";
 }
 
+/* RFC 5802 section 5.1 asks for at least 4096. */
+static const char *parse_iterations(const char *value, void *out)
+{
+	const char *end;
+
+	return parse_number(value, 4096, 1000000, &end, out) && *end == '\0' ? NULL
+									     : "4096 to 1000000";
+}
+
 static const char *parse_timeout(const char *value, void *out)
 {
 	const char *end;
@@ -142,8 +151,11 @@ static const struct key keys[MA_CONFIG_KEYS] = {
 	[MA_CONFIG_KEY_FILE] = {"key_file", parse_path, AT(key_file), "/etc/mailauth/store.key"},
 	[MA_CONFIG_DEFAULT_REALM] = {"default_realm", parse_text, AT(default_realm), NULL},
 	[MA_CONFIG_MECHANISMS] = {"mechanisms", parse_text, AT(mechanisms), NULL},
+	[MA_CONFIG_DIGEST_REALMS] = {"digest_realms", parse_text, AT(digest_realms), NULL},
 	[MA_CONFIG_CRYPT_METHOD] = {"crypt_method", parse_crypt_method, AT(crypt_method), NULL},
 	[MA_CONFIG_CRYPT_COST] = {"crypt_cost", parse_cost, AT(crypt_cost), "0"},
+	[MA_CONFIG_SCRAM_ITERATIONS] = {"scram_iterations", parse_iterations, AT(scram_iterations),
+					"10000"},
 	[MA_CONFIG_RECOVERABLE] = {"recoverable", parse_bool, AT(recoverable), "no"},
 	[MA_CONFIG_PLAINTEXT] = {"plaintext", parse_plaintext, AT(plaintext_always), "tls"},
 	[MA_CONFIG_STORE_TIMEOUT] = {"store_timeout", parse_timeout, AT(store_timeout_s), "5"},
@@ -328,6 +340,7 @@ void ma_config_clear(struct ma_config *config)
 	ma_cleanup_text(&config->key_file);
 	ma_cleanup_text(&config->default_realm);
 	ma_cleanup_text(&config->mechanisms);
+	ma_cleanup_text(&config->digest_realms);
 	ma_cleanup_text(&config->crypt_method);
 }
 

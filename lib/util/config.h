@@ -12,15 +12,19 @@
 #include "util/base.h"
 #include "util/log.h"
 
-#define MA_CONFIG_FILE "/etc/mailauth/mailauth.conf"
+#define MA_CONFIG_FILE		    "/etc/mailauth/mailauth.conf"
+
+#define MA_CONFIG_DIGEST_REALMS_MAX 8 /* names in digest_realms */
 
 enum ma_config_key {
 	MA_CONFIG_STORE,
 	MA_CONFIG_KEY_FILE,
 	MA_CONFIG_DEFAULT_REALM,
 	MA_CONFIG_MECHANISMS,
+	MA_CONFIG_DIGEST_REALMS,
 	MA_CONFIG_CRYPT_METHOD,
 	MA_CONFIG_CRYPT_COST,
+	MA_CONFIG_SCRAM_ITERATIONS,
 	MA_CONFIG_RECOVERABLE,
 	MA_CONFIG_PLAINTEXT,
 	MA_CONFIG_STORE_TIMEOUT,
@@ -35,8 +39,10 @@ struct ma_config {
 	char *key_file;
 	char *default_realm; /* NULL: the host's name */
 	char *mechanisms;    /* NULL: all that need no password */
+	char *digest_realms; /* words; NULL: none */
 	char *crypt_method;  /* NULL: libxcrypt's preferred */
 	uint64_t crypt_cost; /* 0: libxcrypt's preferred */
+	uint64_t scram_iterations;
 	bool recoverable;
 	bool plaintext_always;
 	uint64_t store_timeout_s;

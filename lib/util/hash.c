@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <openssl/md5.h>
 #include <openssl/provider.h>
 #include <openssl/rand.h>
@@ -26,6 +27,9 @@ struct ma_crypto {
 	OSSL_PROVIDER *provider;
 	EVP_CIPHER *gcm;
 	EVP_MAC *hmac;
+	EVP_KDF *pbkdf2;
+	EVP_MD *hashes[MA_N_HASHES];
+	EVP_MAC_CTX *hmacs[MA_N_HASHES]; /* without a key: copied for each use */
 };
 
 struct ma_cipher {
@@ -33,6 +37,36 @@ struct ma_cipher {
 	EVP_CIPHER_CTX *evp;
 	const uint8_t *key; /* the one that @evp holds, for opening; NULL: none */
 };
+
+static const struct {
+	char name[7];
+	size_t len;
+} hashes[MA_N_HASHES] = {
+	[MA_HASH_SHA1] = {"SHA1", MA_SHA1_LEN},
+	[MA_HASH_SHA256] = {"SHA256", MA_SHA256_LEN},
+	[MA_HASH_SHA512] = {"SHA512", MA_SHA512_LEN},
+};
+
+/* Looking a hash up by its name takes longer than an HMAC of a short text, so it is done once. */
+static const char *fetch_hashes(struct ma_crypto *crypto)
+{
+	for (size_t i = 0; i < MA_N_HASHES; i++) {
+		char name[sizeof(hashes[i].name)];
+		OSSL_PARAM params[] = {
+			OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name,
+							 strlen(hashes[i].name)),
+			OSSL_PARAM_construct_end(),
+		};
+
+		memcpy(name, hashes[i].name, sizeof(name));
+		crypto->hashes[i] = EVP_MD_fetch(crypto->libctx, name, "provider=default");
+		crypto->hmacs[i] = EVP_MAC_CTX_new(crypto->hmac);
+		if (crypto->hashes[i] == NULL || crypto->hmacs[i] == NULL ||
+		    EVP_MAC_CTX_set_params(crypto->hmacs[i], params) != 1)
+			return hashes[i].name;
+	}
+	return NULL;
+}
 
 static const char *missing(const struct ma_crypto *crypto)
 {
@@ -42,6 +76,8 @@ static const char *missing(const struct ma_crypto *crypto)
 		return "AES-256-GCM";
 	if (crypto->hmac == NULL)
 		return "HMAC";
+	if (crypto->pbkdf2 == NULL)
+		return "PBKDF2";
 	return NULL;
 }
 
@@ -59,7 +95,10 @@ enum mailauth_status ma_crypto_new(struct ma_crypto **crypto_out, const char **m
 	crypto->provider = OSSL_PROVIDER_load(crypto->libctx, "default");
 	crypto->gcm = EVP_CIPHER_fetch(crypto->libctx, "AES-256-GCM", "provider=default");
 	crypto->hmac = EVP_MAC_fetch(crypto->libctx, OSSL_MAC_NAME_HMAC, "provider=default");
+	crypto->pbkdf2 = EVP_KDF_fetch(crypto->libctx, OSSL_KDF_NAME_PBKDF2, "provider=default");
 	*missing_out = missing(crypto);
+	if (*missing_out == NULL)
+		*missing_out = fetch_hashes(crypto);
 	if (*missing_out != NULL)
 		return MAILAUTH_E_CONFIG;
 	*crypto_out = ma_steal(crypto);
@@ -70,6 +109,11 @@ void ma_crypto_free(struct ma_crypto **crypto)
 {
 	if (*crypto == NULL)
 		return;
+	for (size_t i = 0; i < MA_N_HASHES; i++) {
+		EVP_MAC_CTX_free((*crypto)->hmacs[i]);
+		EVP_MD_free((*crypto)->hashes[i]);
+	}
+	EVP_KDF_free((*crypto)->pbkdf2);
 	EVP_MAC_free((*crypto)->hmac);
 	EVP_CIPHER_free((*crypto)->gcm);
 	if ((*crypto)->provider != NULL)
@@ -162,36 +206,81 @@ void ma_hmac_md5_digest(const uint8_t state[MA_HMAC_MD5_STATE], struct ma_span m
 	ma_wipe(inner, sizeof(inner));
 }
 
-static bool mac(EVP_MAC_CTX *ctx, struct ma_span key, const struct ma_span *parts, size_t n_parts,
-		uint8_t mac_out[MA_SHA256_LEN])
+size_t ma_hash_len(enum ma_hash hash)
 {
-	char digest[] = "SHA256";
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-		OSSL_PARAM_construct_end(),
-	};
+	return hashes[hash].len;
+}
+
+enum mailauth_status ma_hash(struct ma_crypto *crypto, enum ma_hash hash, struct ma_span in,
+			     uint8_t *digest_out)
+{
+	if (EVP_Digest(in.p, in.len, digest_out, NULL, crypto->hashes[hash], NULL) != 1)
+		return MAILAUTH_E_INTERNAL;
+	return MAILAUTH_OK;
+}
+
+static bool mac(EVP_MAC_CTX *ctx, struct ma_span key, const struct ma_span *parts, size_t n_parts,
+		uint8_t *mac_out)
+{
 	size_t len;
 
-	if (EVP_MAC_init(ctx, key.p, key.len, params) != 1)
+	if (EVP_MAC_init(ctx, key.p, key.len, NULL) != 1)
 		return false;
 	for (size_t i = 0; i < n_parts; i++)
 		if (EVP_MAC_update(ctx, parts[i].p, parts[i].len) != 1)
 			return false;
-	return EVP_MAC_final(ctx, mac_out, &len, MA_SHA256_LEN) == 1 && len == MA_SHA256_LEN;
+	return EVP_MAC_final(ctx, mac_out, &len, MA_HASH_MAX) == 1;
 }
 
-enum mailauth_status ma_hmac_sha256(struct ma_crypto *crypto, struct ma_span key,
-				    const struct ma_span *parts, size_t n_parts,
-				    uint8_t mac_out[MA_SHA256_LEN])
+enum mailauth_status ma_hmac(struct ma_crypto *crypto, enum ma_hash hash, struct ma_span key,
+			     const struct ma_span *parts, size_t n_parts, uint8_t *mac_out)
 {
-	EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(crypto->hmac);
+	EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(crypto->hmacs[hash]);
+	uint8_t mac_bytes[MA_HASH_MAX];
 	bool ok;
 
 	if (ctx == NULL)
 		return MAILAUTH_E_NOMEM;
-	ok = mac(ctx, key, parts, n_parts, mac_out);
+	ok = mac(ctx, key, parts, n_parts, mac_bytes);
 	EVP_MAC_CTX_free(ctx);
+	if (ok)
+		memcpy(mac_out, mac_bytes, hashes[hash].len);
+	ma_wipe(mac_bytes, sizeof(mac_bytes));
 	return ok ? MAILAUTH_OK : MAILAUTH_E_INTERNAL;
+}
+
+/* OpenSSL takes parameters that it only reads as pointers to what could be changed. */
+static OSSL_PARAM octets(const char *key, struct ma_span in)
+{
+	union {
+		const uint8_t *in;
+		void *out;
+	} address = {.in = in.p};
+
+	return OSSL_PARAM_construct_octet_string(key, address.out, in.len);
+}
+
+enum mailauth_status ma_pbkdf2(struct ma_crypto *crypto, enum ma_hash hash, struct ma_span password,
+			       struct ma_span salt, uint32_t iterations, uint8_t *key_out)
+{
+	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(crypto->pbkdf2);
+	char name[sizeof(hashes[hash].name)];
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, name,
+						 strlen(hashes[hash].name)),
+		octets(OSSL_KDF_PARAM_PASSWORD, password),
+		octets(OSSL_KDF_PARAM_SALT, salt),
+		OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_ITER, &iterations),
+		OSSL_PARAM_construct_end(),
+	};
+	int ok;
+
+	if (ctx == NULL)
+		return MAILAUTH_E_NOMEM;
+	memcpy(name, hashes[hash].name, sizeof(name));
+	ok = EVP_KDF_derive(ctx, key_out, hashes[hash].len, params);
+	EVP_KDF_CTX_free(ctx);
+	return ok == 1 ? MAILAUTH_OK : MAILAUTH_E_INTERNAL;
 }
 
 enum mailauth_status ma_cipher_new(struct ma_crypto *crypto, struct ma_cipher **cipher_out)

@@ -15,7 +15,10 @@
 #include "util/span.h"
 
 #define MA_MD5_LEN	  16
+#define MA_SHA1_LEN	  20
 #define MA_SHA256_LEN	  32
+#define MA_SHA512_LEN	  64
+#define MA_HASH_MAX	  64		   /* bytes of the longest digest */
 #define MA_HMAC_MD5_STATE (2 * MA_MD5_LEN) /* inner, outer; big-endian words */
 #define MA_GCM_KEY_LEN	  32
 #define MA_GCM_NONCE_LEN  12
@@ -23,6 +26,10 @@
 
 struct ma_crypto;
 struct ma_cipher;
+
+/* The hashes that HMAC and PBKDF2 are wanted with (FIPS 180-4). */
+enum ma_hash { MA_HASH_SHA1, MA_HASH_SHA256, MA_HASH_SHA512 };
+#define MA_N_HASHES 3
 
 /* MAILAUTH_E_CONFIG: this OpenSSL lacks @missing_out, a constant. */
 MA_MUST_CHECK enum mailauth_status ma_crypto_new(struct ma_crypto **crypto_out,
@@ -39,9 +46,18 @@ void ma_hmac_md5_derive(struct ma_span key, uint8_t state_out[MA_HMAC_MD5_STATE]
 void ma_hmac_md5_digest(const uint8_t state[MA_HMAC_MD5_STATE], struct ma_span message,
 			uint8_t digest_out[MA_MD5_LEN]);
 
-MA_MUST_CHECK enum mailauth_status ma_hmac_sha256(struct ma_crypto *crypto, struct ma_span key,
-						  const struct ma_span *parts, size_t n_parts,
-						  uint8_t mac_out[MA_SHA256_LEN]);
+size_t ma_hash_len(enum ma_hash hash);
+/* Digests have ma_hash_len() bytes. */
+MA_MUST_CHECK enum mailauth_status ma_hash(struct ma_crypto *crypto, enum ma_hash hash,
+					   struct ma_span in, uint8_t *digest_out);
+/* HMAC (RFC 2104) over the parts, one after the other. */
+MA_MUST_CHECK enum mailauth_status ma_hmac(struct ma_crypto *crypto, enum ma_hash hash,
+					   struct ma_span key, const struct ma_span *parts,
+					   size_t n_parts, uint8_t *mac_out);
+/* PBKDF2 (RFC 8018 section 5.2) with HMAC; one block: ma_hash_len() bytes. */
+MA_MUST_CHECK enum mailauth_status ma_pbkdf2(struct ma_crypto *crypto, enum ma_hash hash,
+					     struct ma_span password, struct ma_span salt,
+					     uint32_t iterations, uint8_t *key_out);
 
 /* AES-256-GCM (NIST SP 800-38D) that keeps the last key it was used with. */
 MA_MUST_CHECK enum mailauth_status ma_cipher_new(struct ma_crypto *crypto,

@@ -59,8 +59,10 @@ START_TEST(has_the_documented_defaults)
 	ck_assert_str_eq(config.key_file, "/etc/mailauth/store.key");
 	ck_assert_ptr_null(config.default_realm);
 	ck_assert_ptr_null(config.mechanisms);
+	ck_assert_ptr_null(config.digest_realms);
 	ck_assert_ptr_null(config.crypt_method);
 	ck_assert_uint_eq(config.crypt_cost, 0);
+	ck_assert_uint_eq(config.scram_iterations, 10000);
 	ck_assert(!config.recoverable);
 	ck_assert(!config.plaintext_always);
 	ck_assert_uint_eq(config.store_timeout_s, 5);
@@ -87,6 +89,8 @@ START_TEST(reads_every_key)
 			      "recoverable = yes\n"
 			      "plaintext = always\n"
 			      "store_timeout = 7 s\n"
+			      "digest_realms = lab.test, old.test\n"
+			      "scram_iterations = 4096\n"
 			      "map_size = 1G", /* the last line needs no end */
 			      &config),
 			 MAILAUTH_OK);
@@ -97,13 +101,17 @@ START_TEST(reads_every_key)
 	ck_assert_str_eq(config.mechanisms, "PLAIN CRAM-MD5");
 	ck_assert_str_eq(config.crypt_method, "sha512crypt");
 	ck_assert_uint_eq(config.crypt_cost, 5000);
+	ck_assert_str_eq(config.digest_realms, "lab.test, old.test");
+	ck_assert_uint_eq(config.scram_iterations, 4096);
 	ck_assert(config.recoverable);
 	ck_assert(config.plaintext_always);
 	ck_assert_uint_eq(config.store_timeout_s, 7);
 	ck_assert_uint_eq(config.map_size, 1ull << 30);
 	ck_assert_uint_eq(config.line[MA_CONFIG_STORE], 2);
 	ck_assert_uint_eq(config.line[MA_CONFIG_CRYPT_METHOD], 7);
-	ck_assert_uint_eq(config.line[MA_CONFIG_MAP_SIZE], 12);
+	ck_assert_uint_eq(config.line[MA_CONFIG_DIGEST_REALMS], 12);
+	ck_assert_uint_eq(config.line[MA_CONFIG_SCRAM_ITERATIONS], 13);
+	ck_assert_uint_eq(config.line[MA_CONFIG_MAP_SIZE], 14);
 	ma_config_clear(&config);
 }
 END_TEST
@@ -112,27 +120,37 @@ static const struct {
 	const char *line;
 	uint64_t timeout_s; /* 0: not asked */
 	uint64_t map_size;
+	uint64_t iterations;
 } good[] = {
-	{"store_timeout = 1", 1, 0},
-	{"store_timeout = 600", 600, 0},
-	{"store_timeout = 30s", 30, 0},
-	{"store_timeout = 30 s", 30, 0},
-	{"map_size = 1M", 0, 1 << 20},
-	{"map_size = 1024K", 0, 1 << 20},
-	{"map_size = 1048576", 0, 1 << 20},
-	{"map_size = 16MiB", 0, 16 << 20},
-	{"map_size = 16 MiB", 0, 16 << 20},
-	{"map_size = 64T", 0, 1ull << 46},
-	{"plaintext = tls", 0, 0},
-	{"recoverable = no", 0, 0},
-	{"crypt_cost = 0", 0, 0},
-	{"crypt_method = yescrypt", 0, 0},
-	{"crypt_method = gost-yescrypt", 0, 0},
-	{"crypt_method = scrypt", 0, 0},
-	{"crypt_method = bcrypt", 0, 0},
-	{"crypt_method = sha256crypt", 0, 0},
-	{"crypt_method = bcrypt\ncrypt_cost = 14", 0, 0},
-	{"crypt_cost = 14\ncrypt_method = bcrypt", 0, 0},
+	{"store_timeout = 1", 1, 0, 0},
+	{"store_timeout = 600", 600, 0, 0},
+	{"store_timeout = 30s", 30, 0, 0},
+	{"store_timeout = 30 s", 30, 0, 0},
+	{"map_size = 1M", 0, 1 << 20, 0},
+	{"map_size = 1024K", 0, 1 << 20, 0},
+	{"map_size = 1048576", 0, 1 << 20, 0},
+	{"map_size = 16MiB", 0, 16 << 20, 0},
+	{"map_size = 16 MiB", 0, 16 << 20, 0},
+	{"map_size = 64T", 0, 1ull << 46, 0},
+	{"plaintext = tls", 0, 0, 0},
+	{"recoverable = no", 0, 0, 0},
+	{"crypt_cost = 0", 0, 0, 0},
+	{"crypt_method = yescrypt", 0, 0, 0},
+	{"crypt_method = gost-yescrypt", 0, 0, 0},
+	{"crypt_method = scrypt", 0, 0, 0},
+	{"crypt_method = bcrypt", 0, 0, 0},
+	{"crypt_method = sha256crypt", 0, 0, 0},
+	{"crypt_method = bcrypt\ncrypt_cost = 14", 0, 0, 0},
+	{"crypt_cost = 14\ncrypt_method = bcrypt", 0, 0, 0},
+	/* RFC 5802 section 5.1: at least 4096 */
+	{"scram_iterations = 4096", 0, 0, 4096},
+	{"scram_iterations = 4097", 0, 0, 4097},
+	{"scram_iterations = 10000", 0, 0, 10000},
+	{"scram_iterations = 1000000", 0, 0, 1000000},
+	{"scram_iterations = 0004096", 0, 0, 4096},
+	/* names are for the context to judge */
+	{"digest_realms = lab.test", 0, 0, 0},
+	{"digest_realms = lab.test,old.test  new.test", 0, 0, 0},
 };
 
 START_TEST(accepts_good_values)
@@ -145,6 +163,8 @@ START_TEST(accepts_good_values)
 		ck_assert_uint_eq(config.store_timeout_s, good[_i].timeout_s);
 	if (good[_i].map_size != 0)
 		ck_assert_uint_eq(config.map_size, good[_i].map_size);
+	if (good[_i].iterations != 0)
+		ck_assert_uint_eq(config.scram_iterations, good[_i].iterations);
 	ma_config_clear(&config);
 }
 END_TEST
@@ -163,6 +183,19 @@ static const struct {
 	{"crypt_cost = 10000000", "crypt_cost must be a number"},
 	{"crypt_cost = 99999999999999999999999", "crypt_cost must be a number"},
 	{"crypt_cost = 100", "crypt_cost must fit crypt_method"},
+	{"scram_iterations = 4095", "scram_iterations must be 4096 to 1000000"},
+	{"scram_iterations = 1000001", "scram_iterations must be 4096 to 1000000"},
+	{"scram_iterations = 0", "scram_iterations must be 4096 to 1000000"},
+	{"scram_iterations = -4096", "scram_iterations must be 4096 to 1000000"},
+	{"scram_iterations = +4096", "scram_iterations must be 4096 to 1000000"},
+	{"scram_iterations = 10000 rounds", "scram_iterations must be 4096 to 1000000"},
+	{"scram_iterations = 1e5", "scram_iterations must be 4096 to 1000000"},
+	{"scram_iterations = 0x1000", "scram_iterations must be 4096 to 1000000"},
+	/* 2^64 + 10000 */
+	{"scram_iterations = 18446744073709561616", "scram_iterations must be 4096 to 1000000"},
+	{"scram_iterations =", "scram_iterations must be a value"},
+	{"digest_realms =", "digest_realms must be a value"},
+	{"Digest_realms = lab.test", "unknown key \"Digest_realms\""},
 	{"recoverable = maybe", "recoverable must be \"yes\" or \"no\""},
 	{"recoverable = Yes", "recoverable must be \"yes\" or \"no\""},
 	{"recoverable = 1", "recoverable must be \"yes\" or \"no\""},
@@ -211,9 +244,13 @@ START_TEST(refuses_duplicates)
 {
 	static const char same[] = "recoverable = yes\nkey_file = /k\nrecoverable = yes\n";
 	static const char other[] = "key_file = /k\nkey_file = /l\n";
+	static const char realms[] = "digest_realms = a.test\ndigest_realms = b.test\n";
+	static const char rounds[] = "scram_iterations = 5000\n\nscram_iterations = 5000\n";
 
 	expect_refused("same value", same, strlen(same), 3, "a second value for recoverable");
 	expect_refused("other value", other, strlen(other), 2, "a second value for key_file");
+	expect_refused("realms", realms, strlen(realms), 2, "a second value for digest_realms");
+	expect_refused("rounds", rounds, strlen(rounds), 3, "a second value for scram_iterations");
 }
 END_TEST
 
@@ -369,7 +406,8 @@ static bool fail_nth(void)
 START_TEST(survives_lack_of_memory_anywhere)
 {
 	static const char text[] = "store = memory:\nkey_file = /k\ndefault_realm = x\n"
-				   "mechanisms = PLAIN\ncrypt_method = bcrypt\n";
+				   "mechanisms = PLAIN\ndigest_realms = lab.test\n"
+				   "crypt_method = bcrypt\n";
 	enum mailauth_status status = MAILAUTH_E_NOMEM;
 	struct ma_config config;
 	unsigned int n;
@@ -384,8 +422,9 @@ START_TEST(survives_lack_of_memory_anywhere)
 		ck_assert_msg(status == MAILAUTH_E_NOMEM, "allocation %u: got %d, want NOMEM; %s",
 			      n, status, got_log.text);
 		ck_assert_ptr_null(config.store);
+		ck_assert_ptr_null(config.digest_realms);
 	}
-	ck_assert_uint_gt(n, 5);
+	ck_assert_uint_gt(n, 6);
 	ck_assert_int_eq(status, MAILAUTH_OK);
 	ma_config_clear(&config);
 }

@@ -292,7 +292,7 @@ START_TEST(walks_in_order_of_realm_and_name)
 		support_status(want[i], mailauth_user_next(ctx, &cursor, &user), MAILAUTH_OK);
 		ck_assert_str_eq(mailauth_user_name(user), want[i]);
 		ck_assert_str_eq(cursor.text, want[i]);
-		check_secrets(want[i], user, "cram-md5 sasl-plain");
+		check_secrets(want[i], user, ALL_SECRETS);
 		mailauth_user_free(&user);
 	}
 	user = (struct mailauth_user *)ctx;

@@ -405,6 +405,127 @@ START_TEST(cram_md5_dialogues)
 }
 END_TEST
 
+/* ---- every mechanism ---------------------------------------------------------------------- */
+
+/* The rules of who may log in are the same for all of them, and each login makes one line. */
+START_TEST(every_mechanism_judges_alike)
+{
+	static const char *const mechs[] = {"PLAIN",	  "LOGIN",	 "CRAM-MD5",
+					    "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"};
+	static const struct {
+		const char *user;
+		const char *password;
+		const struct mailauth_request *request;
+		const char *reason; /* NULL: admitted */
+	} rows[] = {
+		{"alice", RIGHT, &over_tls, NULL},
+		{"alice@example.org", RIGHT, &over_tls, NULL},
+		{"Alice", RIGHT, &over_tls, NULL},
+		{"alice", WRONG, &over_tls, "wrong-proof"},
+		{"nobody", RIGHT, &over_tls, "unknown-user"},
+		{"no body", RIGHT, &over_tls, "bad-name"},
+		{"locked", RIGHT, &over_tls, "locked"},
+		{"locked", WRONG, &over_tls, "locked"},
+		{"expires-today", RIGHT, &over_tls, "expired"},
+		{"expires-soon", RIGHT, &over_tls, NULL},
+		{"must-change", RIGHT, &over_tls, "must-change"},
+		{"past-inactive", RIGHT, &over_tls, "password-expired"},
+		{"within-max", RIGHT, &over_tls, NULL},
+		{"empty", RIGHT, &over_tls, "no-secret"},
+		{"alice", RIGHT, &smtp_only, NULL},
+		{"groupless", RIGHT, &smtp_only, "not-in-group"},
+		{"groupless", RIGHT, &over_tls, NULL},
+		{"alice", "other " SECRET, &other_realm, NULL},
+		{"alice", RIGHT, &other_realm, "wrong-proof"},
+	};
+	static struct support_log log = {.level = MAILAUTH_LOG_DEBUG};
+	struct mailauth *ctx = open_with_accounts("", &log);
+	int64_t day = today();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && today() == day; i++) {
+		for (size_t j = 0; j < sizeof(mechs) / sizeof(mechs[0]); j++) {
+			char what[64];
+			char mech[32];
+
+			/* A client of DIGEST-MD5 hashes the name as it was typed. */
+			if (strcmp(mechs[j], "DIGEST-MD5") == 0 && rows[i].user[0] == 'A')
+				continue;
+			(void)snprintf(what, sizeof(what), "%s, row %zu", mechs[j], i);
+			(void)snprintf(mech, sizeof(mech), " mech=%s ", mechs[j]);
+			support_log_clear(&log);
+			support_status(what,
+				       support_login(ctx, mechs[j], rows[i].request, rows[i].user,
+						     rows[i].password),
+				       rows[i].reason == NULL ? MAILAUTH_OK : MAILAUTH_E_DENIED);
+			check_log(what, &log, rows[i].reason);
+			ck_assert_msg(strstr(log.text, mech) != NULL, "%s: got %s", what, log.text);
+		}
+	}
+	mailauth_free(&ctx);
+}
+END_TEST
+
+/* Each mechanism needs its own secret, and PLAIN and LOGIN take any. */
+START_TEST(account_serves_the_mechanisms_of_its_list)
+{
+	static const char *const mechs[] = {"PLAIN",	     "LOGIN",	     "CRAM-MD5",
+					    "DIGEST-MD5",    "APOP",	     "SCRAM-SHA-1",
+					    "SCRAM-SHA-256", "SCRAM-SHA-512"};
+	static const struct {
+		const char *list;
+		int recoverable;
+		const char *serves; /* a digit for each of those above */
+	} rows[] = {
+		{"", 0, "11110110"},
+		{"", 1, "11111110"},
+		{"PLAIN", 0, "11000000"},
+		{"CRAM-MD5", 0, "11100000"},
+		{"DIGEST-MD5", 0, "11010000"},
+		{"SCRAM-SHA-1", 0, "11000100"},
+		{"SCRAM-SHA-256", 0, "11000010"},
+		{"SCRAM-SHA-512", 0, "11000001"},
+		{"SCRAM-SHA-512-PLUS LOGIN", 0, "11000001"},
+		{"APOP", 1, "11001000"},
+		{"SCRAM-SHA-256 DIGEST-MD5", 0, "11010010"},
+	};
+	struct support_log log = {.level = MAILAUTH_LOG_DEBUG};
+	struct mailauth *ctx = support_open(cheap_crypt, &log);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct mailauth_user *user;
+
+		support_status("new", mailauth_user_new(ctx, "alice", &user), MAILAUTH_OK);
+		set_number(user, MAILAUTH_NUMBER_RECOVERABLE, rows[i].recoverable);
+		support_status("list",
+			       mailauth_user_set_text(user, MAILAUTH_TEXT_MECHS, rows[i].list),
+			       MAILAUTH_OK);
+		support_status("password", mailauth_user_set_password(user, RIGHT, strlen(RIGHT)),
+			       MAILAUTH_OK);
+		support_status("add", mailauth_user_add(user), MAILAUTH_OK);
+		mailauth_user_free(&user);
+		for (size_t j = 0; j < sizeof(mechs) / sizeof(mechs[0]); j++) {
+			bool served = rows[i].serves[j] == '1';
+			char what[128];
+
+			(void)snprintf(what, sizeof(what), "\"%s\", recoverable %d, %s",
+				       rows[i].list, rows[i].recoverable, mechs[j]);
+			support_log_clear(&log);
+			support_status(what,
+				       support_login(ctx, mechs[j], &over_tls, "alice", RIGHT),
+				       served ? MAILAUTH_OK : MAILAUTH_E_DENIED);
+			check_log(what, &log, served ? NULL : "no-secret");
+			if (served)
+				support_status(
+					what,
+					support_login(ctx, mechs[j], &over_tls, "alice", WRONG),
+					MAILAUTH_E_DENIED);
+		}
+		support_status("delete", mailauth_user_del(ctx, "alice"), MAILAUTH_OK);
+	}
+	mailauth_free(&ctx);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("api login");
@@ -416,6 +537,8 @@ int main(void)
 	tcase_add_test(tcase, account_states_deny_alike);
 	tcase_add_test(tcase, groups_and_realms);
 	tcase_add_test(tcase, cram_md5_dialogues);
+	tcase_add_test(tcase, every_mechanism_judges_alike);
+	tcase_add_test(tcase, account_serves_the_mechanisms_of_its_list);
 	suite_add_tcase(suite, tcase);
 	return support_run(suite);
 }

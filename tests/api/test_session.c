@@ -159,6 +159,238 @@ START_TEST(forgets_aborted_dialogues)
 }
 END_TEST
 
+/* One line for who named an account and went away, at whichever step; none for who did not. */
+START_TEST(logs_who_goes_away_with_a_name_given)
+{
+	static const struct {
+		const char *name;
+		const char *mech;
+		const char *messages[3]; /* NULL: no more; "": an empty one */
+		bool logged;
+	} rows[] = {
+		{"nothing said", "SCRAM-SHA-256", {NULL}, false},
+		{"asked to begin", "SCRAM-SHA-256", {""}, false},
+		{"SCRAM, name given", "SCRAM-SHA-256", {"n,,n=alice,r=abc"}, true},
+		{"SCRAM, asked, name given", "SCRAM-SHA-256", {"", "n,,n=alice,r=abc"}, true},
+		{"SCRAM, stranger", "SCRAM-SHA-256", {"n,,n=nobody,r=abc"}, true},
+		{"SCRAM, bad name", "SCRAM-SHA-256", {"n,,n=a b,r=abc"}, true},
+		{"DIGEST-MD5, challenge sent", "DIGEST-MD5", {""}, false},
+		{"CRAM-MD5, challenge sent", "CRAM-MD5", {""}, false},
+		{"APOP, timestamp sent", "APOP", {""}, false},
+		{"PLAIN, asked to begin", "PLAIN", {""}, false},
+		{"LOGIN, asked for the name", "LOGIN", {""}, false},
+	};
+	struct support_log log = {.level = MAILAUTH_LOG_DEBUG};
+	struct mailauth *ctx = open_with_accounts("", &log);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct mailauth_session *session = start(ctx, rows[i].mech, &over_tls);
+
+		support_log_clear(&log);
+		for (size_t j = 0; j < 3 && rows[i].messages[j] != NULL; j++)
+			support_status(
+				rows[i].name,
+				say(session, rows[i].messages[j], strlen(rows[i].messages[j])),
+				MAILAUTH_CONTINUE);
+		ck_assert_uint_eq(log.n, 0);
+		mailauth_session_free(&session);
+		if (rows[i].logged)
+			check_log(rows[i].name, &log, "aborted");
+		else
+			ck_assert_msg(log.n == 0, "%s: got %s", rows[i].name, log.text);
+	}
+	mailauth_free(&ctx);
+}
+END_TEST
+
+static const char *const proving[] = {"DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"};
+#define PROVING (sizeof(proving) / sizeof(proving[0]))
+
+/* RFC 4422 section 3.6: with success where the protocol can, else before it. */
+START_TEST(proof_of_the_server_comes_with_success_or_before)
+{
+	struct mailauth_request request = over_tls;
+	struct support_log log = {.level = MAILAUTH_LOG_DEBUG};
+	struct mailauth *ctx = open_with_accounts("", &log);
+
+	for (size_t i = 0; i < 2 * PROVING; i++) {
+		bool with_success = i >= PROVING;
+		struct support_client client = {.mech = proving[i % PROVING],
+						.request = &request,
+						.user = "alice",
+						.password = RIGHT};
+
+		request.flags = with_success ? MAILAUTH_REQUEST_SUCCESS_DATA : 0;
+		support_log_clear(&log);
+		support_status(client.mech, support_client_begin(ctx, &client), MAILAUTH_CONTINUE);
+		support_status(client.mech,
+			       mailauth_session_step(client.session, client.last, client.last_len,
+						     &client.reply, &client.reply_len),
+			       with_success ? MAILAUTH_OK : MAILAUTH_CONTINUE);
+		ck_assert_uint_eq(client.reply_len, strlen(client.want));
+		ck_assert_mem_eq(client.reply, client.want, client.reply_len);
+		if (!with_success) {
+			ck_assert_ptr_null(mailauth_session_user(client.session));
+			ck_assert_uint_eq(log.n, 0);
+			support_status(client.mech,
+				       mailauth_session_step(client.session, NULL, 0, &client.reply,
+							     &client.reply_len),
+				       MAILAUTH_OK);
+			ck_assert_uint_eq(client.reply_len, 0);
+		}
+		ck_assert_str_eq(mailauth_session_user(client.session), ALICE);
+		support_status("after the end", say(client.session, NULL, 0), MAILAUTH_E_PROTOCOL);
+		ck_assert_str_eq(mailauth_session_user(client.session), ALICE);
+		mailauth_session_free(&client.session);
+		check_log(client.mech, &log, NULL);
+	}
+	mailauth_free(&ctx);
+}
+END_TEST
+
+/* After the server's proof nothing but an empty answer completes the login. */
+START_TEST(only_an_empty_answer_completes_the_login)
+{
+	static char long_one[MAILAUTH_MESSAGE_MAX + 1];
+	static const struct {
+		const char *name;
+		const char *message;
+		size_t len;
+		enum mailauth_status want;
+	} rows[] = {
+		{"NULL", NULL, 0, MAILAUTH_OK},
+		{"empty", "", 0, MAILAUTH_OK},
+		{"a NUL", "", 1, MAILAUTH_E_PROTOCOL},
+		{"a byte", "x", 1, MAILAUTH_E_PROTOCOL},
+		{"abort", "*", 1, MAILAUTH_E_PROTOCOL},
+		{"longest", long_one, MAILAUTH_MESSAGE_MAX, MAILAUTH_E_PROTOCOL},
+		{"longer", long_one, sizeof(long_one), MAILAUTH_E_LIMIT},
+	};
+	struct support_log log = {.level = MAILAUTH_LOG_DEBUG};
+	struct mailauth *ctx = open_with_accounts("", &log);
+
+	for (size_t i = 0; i < PROVING * sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t row = i / PROVING;
+		bool admitted = rows[row].want == MAILAUTH_OK;
+		struct support_client client = {.mech = proving[i % PROVING],
+						.request = NULL,
+						.user = "alice",
+						.password = RIGHT};
+
+		support_log_clear(&log);
+		support_status(rows[row].name, support_client_begin(ctx, &client),
+			       MAILAUTH_CONTINUE);
+		support_status(rows[row].name, say(client.session, client.last, client.last_len),
+			       MAILAUTH_CONTINUE);
+		support_status(rows[row].name,
+			       say(client.session, rows[row].message, rows[row].len),
+			       rows[row].want);
+		ck_assert_msg((mailauth_session_user(client.session) != NULL) == admitted,
+			      "%s: user is %s", rows[row].name,
+			      mailauth_session_user(client.session));
+		support_status("after the end", say(client.session, NULL, 0), MAILAUTH_E_PROTOCOL);
+		ck_assert((mailauth_session_user(client.session) != NULL) == admitted);
+		mailauth_session_free(&client.session);
+		check_log(rows[row].name, &log, admitted ? NULL : "malformed");
+	}
+	mailauth_free(&ctx);
+}
+END_TEST
+
+/* The proof was right, but the client never said that it has seen ours. */
+START_TEST(login_that_is_not_completed_was_aborted)
+{
+	struct support_log log = {.level = MAILAUTH_LOG_DEBUG};
+	struct mailauth *ctx = open_with_accounts("", &log);
+
+	for (size_t i = 0; i < PROVING; i++) {
+		struct support_client client = {
+			.mech = proving[i], .request = NULL, .user = "alice", .password = RIGHT};
+
+		support_log_clear(&log);
+		support_status("begin", support_client_begin(ctx, &client), MAILAUTH_CONTINUE);
+		support_status("last", say(client.session, client.last, client.last_len),
+			       MAILAUTH_CONTINUE);
+		ck_assert_uint_eq(log.n, 0);
+		mailauth_session_free(&client.session);
+		check_log(proving[i], &log, "aborted");
+		ck_assert_ptr_nonnull(strstr(log.text, " user=" ALICE "\n"));
+	}
+	mailauth_free(&ctx);
+}
+END_TEST
+
+/* RFC 5802 section 5: the messages of one session are of no use in another. */
+START_TEST(refuses_scram_response_of_another_session)
+{
+	struct mailauth *ctx = open_with_accounts("", NULL);
+	struct support_client first = {
+		.mech = "SCRAM-SHA-256", .request = NULL, .user = "alice", .password = RIGHT};
+	struct support_client second = first;
+
+	support_status("first", support_client_begin(ctx, &first), MAILAUTH_CONTINUE);
+	support_status("second", support_client_begin(ctx, &second), MAILAUTH_CONTINUE);
+	support_status("replayed", say(second.session, first.last, first.last_len),
+		       MAILAUTH_E_PROTOCOL);
+	support_status("first", support_client_finish(&first), MAILAUTH_OK);
+	support_status("again", say(first.session, first.last, first.last_len),
+		       MAILAUTH_E_PROTOCOL);
+	mailauth_session_free(&first.session);
+	mailauth_session_free(&second.session);
+	mailauth_free(&ctx);
+}
+END_TEST
+
+/* RFC 5802 section 5.1, a: nobody acts for another. */
+START_TEST(scram_authzid_has_to_be_the_same_account)
+{
+	static const struct {
+		const char *gs2;
+		const char *user;
+		enum mailauth_status want;
+	} rows[] = {
+		{"n,,", "alice", MAILAUTH_OK},
+		{"n,a=alice,", "alice", MAILAUTH_OK},
+		{"n,a=ALICE@Example.org,", "alice", MAILAUTH_OK},
+		{"y,a=alice,", "alice@example.org", MAILAUTH_OK},
+		{"n,a=groupless,", "alice", MAILAUTH_E_DENIED},
+		{"n,a=alice@other.test,", "alice", MAILAUTH_E_DENIED},
+		{"n,a=al=2Cice,", "alice", MAILAUTH_E_DENIED},
+		{"n,a= ,", "alice", MAILAUTH_E_DENIED},
+	};
+	struct support_log log = {.level = MAILAUTH_LOG_DEBUG};
+	struct mailauth *ctx = open_with_accounts("", &log);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct mailauth_request request = {.size = sizeof(request),
+						   .flags = MAILAUTH_REQUEST_SUCCESS_DATA};
+		struct mailauth_session *session = start(ctx, "SCRAM-SHA-256", &request);
+		struct support_scram scram = {.mech = "SCRAM-SHA-256",
+					      .gs2 = rows[i].gs2,
+					      .user = rows[i].user,
+					      .password = RIGHT,
+					      .nonce = "abc"};
+		char message[1024];
+		size_t len = support_scram_first(&scram, message, sizeof(message));
+		const void *reply;
+
+		support_log_clear(&log);
+		support_status(rows[i].gs2,
+			       mailauth_session_step(session, message, len, &reply, &len),
+			       MAILAUTH_CONTINUE);
+		len = support_scram_final(&scram, reply, len, message, sizeof(message));
+		support_status(rows[i].gs2,
+			       mailauth_session_step(session, message, len, &reply, &len),
+			       rows[i].want);
+		ck_assert_msg((len > 0) == (rows[i].want == MAILAUTH_OK),
+			      "%s: got a reply of %zu bytes", rows[i].gs2, len);
+		mailauth_session_free(&session);
+		check_log(rows[i].gs2, &log, rows[i].want == MAILAUTH_OK ? NULL : "authzid");
+	}
+	mailauth_free(&ctx);
+}
+END_TEST
+
 static void check_challenge(struct mailauth *ctx, const struct mailauth_request *request,
 			    const char *host)
 {
@@ -251,7 +483,17 @@ START_TEST(plain_needs_tls)
 		{"TLS", "", "PLAIN", &over_tls, MAILAUTH_OK},
 		{"tls is the default", "plaintext = tls\n", "PLAIN", NULL, MAILAUTH_E_UNSUPPORTED},
 		{"always", "plaintext = always\n", "PLAIN", NULL, MAILAUTH_OK},
+		{"LOGIN, no TLS", "", "LOGIN", &bare, MAILAUTH_E_UNSUPPORTED},
+		{"LOGIN, no request", "", "LOGIN", NULL, MAILAUTH_E_UNSUPPORTED},
+		{"LOGIN, TLS", "", "LOGIN", &over_tls, MAILAUTH_OK},
+		{"LOGIN, always", "plaintext = always\n", "LOGIN", NULL, MAILAUTH_OK},
 		{"CRAM-MD5 needs none", "", "CRAM-MD5", NULL, MAILAUTH_OK},
+		{"DIGEST-MD5 needs none", "", "DIGEST-MD5", NULL, MAILAUTH_OK},
+		{"SCRAM-SHA-1 needs none", "", "SCRAM-SHA-1", NULL, MAILAUTH_OK},
+		{"SCRAM-SHA-512, which no account has", "", "scram-sha-512", NULL, MAILAUTH_OK},
+		{"APOP needs none", "", "APOP", NULL, MAILAUTH_OK},
+		{"-PLUS without a binding", "", "SCRAM-SHA-1-PLUS", &over_tls,
+		 MAILAUTH_E_UNSUPPORTED},
 		{"unknown", "", "X-NONE", &over_tls, MAILAUTH_E_UNSUPPORTED},
 		{"empty", "", "", &over_tls, MAILAUTH_E_UNSUPPORTED},
 		{"beginning of a name", "", "PLAI", &over_tls, MAILAUTH_E_UNSUPPORTED},
@@ -319,15 +561,21 @@ END_TEST
 
 START_TEST(names_mechanisms_and_statuses)
 {
-	bool has_plain = false;
-	bool has_cram = false;
+	static const char *const want[] = {"PLAIN",
+					   "LOGIN",
+					   "CRAM-MD5",
+					   "DIGEST-MD5",
+					   "APOP",
+					   "SCRAM-SHA-1",
+					   "SCRAM-SHA-1-PLUS",
+					   "SCRAM-SHA-256",
+					   "SCRAM-SHA-256-PLUS",
+					   "SCRAM-SHA-512",
+					   "SCRAM-SHA-512-PLUS"};
 
-	for (size_t i = 0; i < mailauth_mech_count(); i++) {
-		has_plain |= strcmp(mailauth_mech_name(i), "PLAIN") == 0;
-		has_cram |= strcmp(mailauth_mech_name(i), "CRAM-MD5") == 0;
-	}
-	ck_assert(has_plain);
-	ck_assert(has_cram);
+	ck_assert_uint_eq(mailauth_mech_count(), sizeof(want) / sizeof(want[0]));
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+		ck_assert_str_eq(mailauth_mech_name(i), want[i]);
 	ck_assert_ptr_null(mailauth_mech_name(mailauth_mech_count()));
 	ck_assert_ptr_null(mailauth_mech_name(SIZE_MAX));
 	ck_assert_str_eq(mailauth_status_name(MAILAUTH_OK), "MAILAUTH_OK");
@@ -354,6 +602,12 @@ int main(void)
 	tcase_add_test(tcase, keeps_interleaved_sessions_apart);
 	tcase_add_test(tcase, accepts_upper_case_digest);
 	tcase_add_test(tcase, forgets_aborted_dialogues);
+	tcase_add_test(tcase, logs_who_goes_away_with_a_name_given);
+	tcase_add_test(tcase, proof_of_the_server_comes_with_success_or_before);
+	tcase_add_test(tcase, only_an_empty_answer_completes_the_login);
+	tcase_add_test(tcase, login_that_is_not_completed_was_aborted);
+	tcase_add_test(tcase, refuses_scram_response_of_another_session);
+	tcase_add_test(tcase, scram_authzid_has_to_be_the_same_account);
 	tcase_add_test(tcase, challenge_names_the_host);
 	tcase_add_test(tcase, refuses_host_that_makes_the_challenge_too_long);
 	tcase_add_test(tcase, copies_the_request);

@@ -89,7 +89,10 @@ static inline struct mailauth *open_as(unsigned int flags, struct support_log *l
 #define SHA512                                                                                     \
 	"$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/"                                  \
 	"jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/"
-#define MD5CRYPT "$1$saltsalt$qjXMvbEw8oaL.CzflDtaK/"
+#define MD5CRYPT    "$1$saltsalt$qjXMvbEw8oaL.CzflDtaK/"
+
+/* What an empty list of mechanisms derives. */
+#define ALL_SECRETS "cram-md5 digest-md5 scram-sha-1 scram-sha-256 sasl-plain"
 
 static inline void check_secrets(const char *name, const struct mailauth_user *user,
 				 const char *want)

@@ -27,9 +27,11 @@ REPO = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("MAILAUTH_BUILD", REPO / "build")).resolve()
 PROGRAM = BUILD / "tools" / "mailuser" / "mailuser"
 COMMANDS = ("init", "add", "passwd", "del", "show", "list", "verify")
-MECHS = ("PLAIN", "CRAM-MD5")
-CONFIG_KEYS = ("store", "key_file", "default_realm", "mechanisms", "crypt_method", "crypt_cost",
-               "recoverable", "plaintext", "store_timeout", "map_size")
+MECHS = ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
+ALL_MECHS = (*MECHS[:4], "APOP", *MECHS[4:], "SCRAM-SHA-512")  # that verify can try, in order
+CONFIG_KEYS = ("store", "key_file", "default_realm", "mechanisms", "digest_realms",
+               "scram_iterations", "crypt_method", "crypt_cost", "recoverable", "plaintext",
+               "store_timeout", "map_size")
 
 
 class Tool:
@@ -144,6 +146,8 @@ def crowd_fixture(tmp_path_factory):
     (["passwd", "-l", "-u", "x"], "give one of"),
     (["passwd", "-S", "--stdin", "x"], "give one of"),
     (["del", "-r", "x"], "invalid option -- 'r'"),
+    (["verify", "--realm", "x", "x"], "--realm makes sense with --mech DIGEST-MD5 only"),
+    (["verify", "--realm", "x", "--mech", "PLAIN", "x"], "--mech DIGEST-MD5 only"),
 ])
 def test_wrong_usage_is_explained(bare, args, message):
     done = bare.run(*args, config=False)
@@ -182,6 +186,17 @@ def test_the_template_s_values_are_accepted(tool):
     text = tool.config.read_text(encoding="utf-8").rsplit("default_realm", 1)[0]
     tool.config.write_text(re.sub(r"^#(\w+ = )", r"\1", text, flags=re.M), encoding="utf-8")
     assert tool.ok("list") == ""
+
+
+def test_the_default_mechanisms_are_those_that_are_written_down(tool):
+    page = (REPO / "tools" / "mailuser" / "mailauth.conf.5").read_text(encoding="utf-8")
+    line = re.search(r"^#(mechanisms = (.*))$", tool.config.read_text(encoding="utf-8"), re.M)
+    assert f"Default:\n.Ql {line[2]}\n" in page and line[2].split() == list(MECHS)
+    tool.add("x")
+    spoil_config(tool, line[1])
+    tool.add("y")
+    assert sorted(tool.show("x")["secrets"]) == sorted(tool.show("y")["secrets"]) == [
+        "cram-md5", "digest-md5", "sasl-plain", "scram-sha-1", "scram-sha-256"]
 
 
 def test_answers_to_the_names_of_shadow(tool):
@@ -283,7 +298,8 @@ def test_add_has_useradd_s_defaults(tool):
     shown = tool.show("x")
     assert shown["name"] == "x@lab.test" and shown["shell"] == "/usr/sbin/nologin"
     assert shown["mech"] == [] and shown["uid"] is None and not shown["recoverable"]
-    assert [m["served"] for m in shown["mechanisms"] if m["mechanism"] in MECHS] == [True, True]
+    assert [m["mechanism"] for m in shown["mechanisms"] if m["served"]] == [
+        *MECHS[:5], "SCRAM-SHA-1-PLUS", MECHS[5], "SCRAM-SHA-256-PLUS"]
 
 
 @pytest.mark.parametrize("date, day", [
@@ -315,6 +331,9 @@ def test_add_takes_useradd_s_dates(tool, date, day):
     (3, ["-G", "a!b"], "group's name has other characters"),
     (3, ["-G", "a" * 33], "too long"),
     (3, ["--mech", "ROT13"], "no mechanism of this build"),
+    *((3, ["--mech", mech], "APOP needs the password itself: add --recoverable to keep it, sealed,"
+       " or leave APOP out") for mech in ("APOP", "apop,plain", "SCRAM-SHA-256 Apop")),
+    (3, ["--mech", "APOP", "-p", "$6$x$y"], "APOP needs the password itself"),
     (3, ["-p", "secret"], "not a whole hash"),
     (3, ["-p", "!"], "cannot be used|hash"),
     (3, ["-p", ""], "cannot be used|hash"),
@@ -340,6 +359,42 @@ def test_add_takes_over_a_crypt_string(tool, method):
     assert tool.show("x")["secrets"] == ["crypt"]
     assert tool.accepts("x", b"secret") and not tool.accepts("x", b"Secret")
     assert not tool.accepts("x", b"secret", "--mech", "CRAM-MD5")
+
+
+@pytest.mark.parametrize("mechs, secrets", [
+    ("PLAIN", ["crypt"]), ("LOGIN", ["crypt"]), ("PLAIN,LOGIN", ["crypt"]),
+    ("CRAM-MD5", ["cram-md5"]), ("PLAIN,CRAM-MD5", ["cram-md5", "sasl-plain"]),
+    ("DIGEST-MD5", ["digest-md5"]), ("LOGIN,DIGEST-MD5", ["digest-md5", "sasl-plain"]),
+    ("SCRAM-SHA-1", ["scram-sha-1"]), ("scram-sha-256-plus", ["scram-sha-256"]),
+    ("PLAIN,SCRAM-SHA-256", ["scram-sha-256"]),
+    ("scram-sha-512 SCRAM-SHA-1", ["scram-sha-1", "scram-sha-512"]),
+    ("CRAM-MD5,SCRAM-SHA-256,SCRAM-SHA-256", ["cram-md5", "scram-sha-256"]),
+])
+def test_add_keeps_the_least_that_serves_a_list(tool, mechs, secrets):
+    tool.add("x", "--mech", mechs)
+    assert sorted(tool.show("x")["secrets"]) == secrets
+    served = {mech["mechanism"] for mech in tool.show("x")["mechanisms"] if mech["served"]}
+    wanted = {mech.upper() for mech in re.split("[ ,]", mechs)}
+    for mech in wanted:
+        wanted = wanted | ({mech.removesuffix("-PLUS"), mech.removesuffix("-PLUS") + "-PLUS"}
+                           if mech.startswith("SCRAM") else {mech})
+    assert served == wanted | {"PLAIN", "LOGIN"}
+    for mech in ALL_MECHS:
+        assert tool.accepts("x", b"secret", "--mech", mech) == (mech in served)
+        assert not tool.accepts("x", b"Secret", "--mech", mech)
+
+
+def test_add_keeps_the_password_for_apop(tool):
+    tool.add("x", "--mech", "APOP", "--recoverable")
+    assert tool.show("x")["secrets"] == ["password"] and tool.show("x")["mech"] == ["APOP"]
+    assert [mech for mech in ALL_MECHS if tool.accepts("x", b"secret", "--mech", mech)] == [
+        "PLAIN", "LOGIN", "APOP"]
+    spoil_config(tool, "recoverable = yes")
+    tool.add("y", "--mech", "apop,cram-md5")
+    assert sorted(tool.show("y")["secrets"]) == ["cram-md5", "password"]
+    tool.ok("passwd", "--stdin", "y", stdin=b"other\n")
+    assert tool.accepts("y", b"other", "--mech", "APOP")
+    assert not tool.accepts("y", b"secret", "--mech", "APOP")
 
 
 def test_add_keeps_names_apart(tool):
@@ -598,9 +653,11 @@ def test_prompts_take_the_longest_password(tool):
 def test_nobody_is_asked_in_vain(tool):
     tool.add("x")
     assert NEW not in answer(tool, ["add", "x"])[1]
+    assert NEW not in answer(tool, ["add", "--mech", "APOP", "y"])[1]
     assert NEW not in answer(tool, ["passwd", "y"])[1]
     assert "Password" not in answer(tool, ["verify", "y"])[1]
-    assert "Password" not in answer(tool, ["verify", "--mech", "ROT13", "x"])[1]
+    for mech in ("ROT13", "SCRAM-SHA-1-PLUS"):
+        assert "Password" not in answer(tool, ["verify", "--mech", mech, "x"])[1]
 
 
 @pytest.mark.parametrize("typed, signum", [
@@ -715,7 +772,9 @@ def check_schema(account):
     for key in ("groups", "mech", "secrets"):
         assert all(isinstance(word, str) for word in account[key])
     assert account["weakest"] in (account["secrets"] or [None])
-    assert {mech["mechanism"] for mech in account["mechanisms"]} >= set(MECHS)
+    assert [mech["mechanism"] for mech in account["mechanisms"]] == [
+        *ALL_MECHS[:6], "SCRAM-SHA-1-PLUS", ALL_MECHS[6], "SCRAM-SHA-256-PLUS", ALL_MECHS[7],
+        "SCRAM-SHA-512-PLUS"]
     for mech in account["mechanisms"]:
         assert list(mech) == ["mechanism", "served", "reason"]
         assert isinstance(mech["reason"], type(None) if mech["served"] else str)
@@ -756,8 +815,9 @@ def test_an_empty_list_is_empty(tool):
 def test_list_prints_name_state_and_mechanisms(crowd):
     rows = [line.split() for line in crowd.ok("list").splitlines()]
     assert rows == [
-        ["bob@b.test", "active", "PLAIN"], ["alice@lab.test", "active", "PLAIN,CRAM-MD5"],
-        ["lou@lab.test", "expired", "PLAIN,CRAM-MD5"], ["nil@lab.test", "no-secret", "-"]]
+        ["bob@b.test", "active", "PLAIN,LOGIN"],
+        ["alice@lab.test", "active", ",".join(ALL_MECHS[:-1])],
+        ["lou@lab.test", "expired", ",".join(MECHS)], ["nil@lab.test", "no-secret", "-"]]
 
 
 def test_show_says_why_not(crowd):
@@ -765,13 +825,28 @@ def test_show_says_why_not(crowd):
     assert re.search(r"^State: +active$", text, re.M)
     assert re.search(r"^Weakest: +crypt$", text, re.M)
     assert re.search(r"^  PLAIN +yes$", text, re.M)
-    assert re.search(r"^  CRAM-MD5 +no: .+$", text, re.M)
+    assert re.search(r"^  CRAM-MD5 +no: its list of mechanisms leaves it out$", text, re.M)
     text = crowd.ok("show", "alice")
     assert re.search(r"^Comment: +Alice \u00dc\.$", text, re.M)
     assert re.search(r"^Expires: +2099-12-31$", text, re.M)
     assert re.search(r"^Weakest: +password$", text, re.M)
     assert re.search(r"^State: +expired$", crowd.ok("show", "lou"), re.M)
     assert re.search(r"^Secrets: +-$", crowd.ok("show", "nil"), re.M)
+
+
+@pytest.mark.parametrize("name, apop", [
+    ("alice", "yes"),
+    ("lou", "no: it needs the password kept, and the account is not recoverable")])
+def test_show_has_one_line_for_a_mechanism(crowd, name, apop):
+    lines = crowd.ok("show", name).splitlines()
+    start = lines.index("Can serve:") + 1
+    assert [line.split(None, 1) for line in lines[start:start + len(ALL_MECHS)]] == [
+        *([mech, "yes"] for mech in MECHS[:4]), ["APOP", apop],
+        ["SCRAM-SHA-1", "yes, also -PLUS"], ["SCRAM-SHA-256", "yes, also -PLUS"],
+        ["SCRAM-SHA-512", "no: its list of mechanisms leaves it out"]]
+    assert {re.match(" *[^ ]+ +", line).end() for line in lines[start:start + len(ALL_MECHS)]} == {
+        len("Created:       ") + 2}
+    assert lines[start + len(ALL_MECHS)].startswith("Generation:")
 
 
 def test_nothing_shown_holds_a_secret(crowd):
@@ -833,17 +908,167 @@ def test_a_list_that_cannot_be_written_is_a_failure(crowd):
 
 # ---- verify ------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("mech", [*MECHS, "plain", "Cram-Md5"])
+def accepted(name, mech, iterations=10000):
+    """What verify prints."""
+    rounds = f" ({iterations} iterations)" if mech.startswith("SCRAM") else ""
+    return f"{name}: accepted by {mech}{rounds}\n"
+
+
+@pytest.mark.parametrize("mech", [*ALL_MECHS[:-1], "plain", "Cram-Md5", "digest-md5",
+                                  "Scram-Sha-256"])
 def test_verify_tells_right_from_wrong(crowd, mech):
     done = crowd.run("verify", "--stdin", "--mech", mech, "Alice", stdin=b"secret\n")
     assert done.returncode == 0
-    assert done.stdout == f"alice@lab.test: accepted by {mech.upper()}\n"
+    assert done.stdout == accepted("alice@lab.test", mech.upper())
     assert re.fullmatch(r"mailuser: login: result=ok .*user=alice@lab\.test\n", done.stderr)
     for wrong in (b"Secret", b"secret ", b"secre", b"x"):
         done = crowd.run("verify", "--stdin", "--mech", mech, "alice", stdin=wrong + b"\n")
         assert (done.returncode, done.stdout) == (
             1, f"alice@lab.test: refused by {mech.upper()}\n")
         assert re.fullmatch(r"mailuser: login: result=denied reason=wrong-proof .*\n", done.stderr)
+
+
+@pytest.mark.parametrize("password", [
+    " two  spaces ", "100%s %n %%", 'a"b\\c\\"d\\\\', "a,b=c,d==2C=3D", "\u00fcml\u00e4ut\u00ff",
+    "nbsp\u00a0nbsp", "u\u0308 decomposed", "\u043f\u0430\u0440\u043e\u043b\u044c", "5 \u20ac",
+    "caf\u00e9 \u0101", "\U0001f511", "x" * 200, "\u00fc" * 200, "\u20ac" * 341, "\x01\x7f",
+])
+def test_every_mechanism_takes_every_password(tool, password):
+    tool.add("x", "--recoverable", "--mech", ",".join(ALL_MECHS), password=password.encode())
+    for mech in ALL_MECHS:
+        for name in ("x", "x@lab.test"):
+            done = tool.run("verify", "--stdin", "--mech", mech, name,
+                            stdin=password.encode() + b"\n")
+            assert done.stdout == accepted("x@lab.test", mech), done
+        for wrong in (password[:-1] + "?", password + "\u00fc", "\u00fc" + password[1:] + "x"):
+            if len(wrong.encode()) <= 1024:
+                assert not tool.accepts("x", wrong.encode(), "--mech", mech), wrong
+
+
+@pytest.mark.parametrize("password, other", [
+    ("I\u00adX", "IX"), ("\u00aa", "a"), ("\u2168", "IX"), ("x\u00a0y", "x y"),
+    ("u\u0308", "\u00fc"), ("\ufb01", "fi")])
+def test_scram_prepares_passwords(tool, password, other):
+    """RFC 4013 section 3: what is typed in another way is the same password, in SCRAM alone."""
+    tool.add("x", "--mech", "CRAM-MD5,SCRAM-SHA-256", password=password.encode())
+    for typed, same in ((password, True), (other, True), (other + "x", False)):
+        assert tool.accepts("x", typed.encode(), "--mech", "SCRAM-SHA-256") == same
+        assert tool.accepts("x", typed.encode(), "--mech", "CRAM-MD5") == (typed == password)
+
+
+def test_verify_prints_the_iterations_of_the_account(tool):
+    tool.add("old", "--mech", "SCRAM-SHA-1,SCRAM-SHA-256,SCRAM-SHA-512")
+    spoil_config(tool, "scram_iterations = 4096")
+    tool.add("new", "--mech", "SCRAM-SHA-1,SCRAM-SHA-256,SCRAM-SHA-512")
+    for name, iterations in (("old", 10000), ("new", 4096)):
+        for mech in ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+            assert tool.run("verify", "--stdin", "--mech", mech, name, stdin=b"secret\n").stdout \
+                == accepted(f"{name}@lab.test", mech, iterations)
+    tool.ok("passwd", "--stdin", "old", stdin=b"secret\n")
+    done = tool.run("verify", "--stdin", "--mech", "SCRAM-SHA-1", "old", stdin=b"secret\n")
+    assert done.stdout == accepted("old@lab.test", "SCRAM-SHA-1", 4096)
+
+
+def test_verify_can_use_another_realm_of_digest_md5(tool):
+    tool.add("x")
+    tool.add("y@b.test")
+    realm = ("--mech", "DIGEST-MD5", "--realm")
+    for name in ("x", "x@lab.test", "y@b.test"):
+        assert tool.accepts(name, b"secret", *realm[:2])
+        assert not tool.accepts(name, b"secret", *realm, "other.test")
+    assert tool.accepts("x", b"secret", *realm, "lab.test")
+    assert tool.accepts("x", b"secret", *realm, "")
+    spoil_config(tool, "digest_realms = other.test third.test")
+    assert not tool.accepts("x", b"secret", *realm, "other.test")  # not before the next change
+    for name in ("x", "y@b.test"):
+        tool.ok("passwd", "--stdin", name, stdin=b"new\n")
+    for name in ("x", "x@lab.test", "y@b.test"):
+        for word, same in (("other.test", True), ("third.test", True), ("fourth.test", False)):
+            assert tool.accepts(name, b"new", *realm, word) == same
+            assert not tool.accepts(name, b"wrong", *realm, word)
+    tool.fails(3, "DIGEST-MD5: the realm is too long", "verify", "--stdin", *realm, "x" * 256, "x",
+               stdin=b"new\n")
+
+
+def test_digest_md5_takes_each_text_in_its_own_charset(tool):
+    """RFC 2831 section 2.1.2.1: in Latin-1 what fits as a whole, the rest in UTF-8."""
+    spoil_config(tool, "digest_realms = \u00e9.test")
+    for name in ("\u00fc@\u0175.test", "\u00fc@\u00e9.test", "\u0175@lab.test"):
+        for password in ("\u00e4", "\u0101", "a"):
+            tool.run("del", name)
+            tool.add(name, password=password.encode())
+            for realm in ((), ("--realm", "\u00e9.test"), ("--realm", "")):
+                assert tool.accepts(name, password.encode(), "--mech", "DIGEST-MD5", *realm)
+
+
+def test_verify_says_why_not_plus(crowd):
+    for mech in ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+        crowd.fails(3, f"{mech}-PLUS ties the login to a TLS connection, and here is none: try"
+                    f" {mech}, which uses the same secret", "verify", "--stdin", "--mech",
+                    f"{mech}-PLUS", "alice", stdin=b"secret\n")
+
+
+# In the place of the library's call: a server that does not know the account.
+IMPOSTOR = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+int mailauth_session_step(void *session, const void *in, size_t in_len, const void **out,
+			  size_t *len)
+{
+	static char text[16384];
+	int (*real)(void *, const void *, size_t, const void **, size_t *);
+	int status;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "mailauth_session_step");
+	status = real(session, in, in_len, out, len);
+	if (*len < 20 || (memcmp(*out, "v=", 2) != 0 && memcmp(*out, "rspauth=", 8) != 0))
+		return status;
+	if (getenv("IMPOSTOR_ACCEPTS") != NULL)
+		return 0;
+	memcpy(text, *out, *len);
+	text[15] = text[15] == '0' ? '1' : '0';
+	*out = text;
+	return status;
+}
+"""
+
+
+@pytest.mark.parametrize("mech, what", [
+    ("DIGEST-MD5", "rspauth"), ("SCRAM-SHA-1", "signature"), ("SCRAM-SHA-256", "signature")])
+def test_verify_wants_the_server_s_proof(tool, tmp_path, mech, what):
+    (tmp_path / "impostor.c").write_text(IMPOSTOR, encoding="ascii")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "impostor.so",
+                    tmp_path / "impostor.c"], check=True)
+    tool.add("x")
+    tool.env["LD_PRELOAD"] = str(tmp_path / "impostor.so")
+    verify = ("verify", "--stdin", "--mech", mech, "x")
+    done = tool.run(*verify, stdin=b"secret\n")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert (f"mailuser: {mech}: the server did not prove that it knows the password: its {what} is"
+            " wrong\n") in done.stderr
+    tool.env["IMPOSTOR_ACCEPTS"] = "1"
+    done = tool.run(*verify, stdin=b"secret\n")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert (f"mailuser: {mech}: the server accepted the password without proving that it knows it\n"
+            in done.stderr)
+
+
+def test_every_mechanism_works_where_the_host_forbids_md5(tool, tmp_path):
+    """OpenSSL with fips=yes for everybody else, as a host in FIPS mode sets it up."""
+    (tmp_path / "openssl.cnf").write_text(
+        "openssl_conf = init\n[init]\nalg_section = algorithms\n[algorithms]\n"
+        "default_properties = fips=yes\n", encoding="ascii")
+    tool.env["OPENSSL_CONF"] = str(tmp_path / "openssl.cnf")
+    refused = subprocess.run(["openssl", "md5", "/dev/null"], env=tool.env, capture_output=True,
+                             check=False)
+    assert refused.returncode != 0
+    tool.add("x", "--recoverable", "--mech", ",".join(ALL_MECHS))
+    for mech in ALL_MECHS:
+        assert tool.accepts("x", b"secret", "--mech", mech)
+        assert not tool.accepts("x", b"Secret", "--mech", mech)
 
 
 def test_verify_chooses_what_the_account_can_serve(tool):
@@ -863,8 +1088,11 @@ def test_verify_gives_the_reason(crowd):
 
 
 def test_verify_knows_its_mechanisms(crowd):
-    crowd.fails(3, "'ROT13' is not known here: choose one of PLAIN CRAM-MD5", "verify", "--stdin",
-                "--mech", "ROT13", "alice", stdin=b"secret\n")
+    crowd.fails(3, "'.*' is not known here: choose one of " + " ".join(ALL_MECHS), "verify",
+                "--stdin", "--mech", "ROT13", "alice", stdin=b"secret\n")
+    for mech in ("-PLUS", "ROT13-PLUS", "PLAIN-PLUS", ""):
+        crowd.fails(3, f"'{mech}' is not known here", "verify", "--stdin", "--mech", mech, "alice",
+                    stdin=b"secret\n")
 
 
 def test_verify_changes_nothing(crowd):
@@ -1005,11 +1233,20 @@ def spoil_config(tool, line):
     (lambda tool: tool.config.unlink(), r"cannot read configuration .*No such file"),
     (lambda tool: spoil_config(tool, "colour = blue"), r"\.conf:\d+: unknown key .colour."),
     (lambda tool: spoil_config(tool, "mechanisms = ROT13"), r"\.conf:\d+: .*ROT13"),
+    (lambda tool: spoil_config(tool, "mechanisms = APOP"), r"\.conf:\d+: .*APOP alone.*another"),
+    (lambda tool: spoil_config(tool, "scram_iterations = 4095"), r"\.conf:\d+: .*4096 to 1000000"),
+    (lambda tool: spoil_config(tool, "scram_iterations = 1000001"), r"\.conf:\d+: .* to 1000000"),
+    (lambda tool: spoil_config(tool, "scram_iterations = 10k"), r"\.conf:\d+: scram_iterations"),
+    (lambda tool: spoil_config(tool, "digest_realms = a.test @b"), r"\.conf:\d+: .*be domains"),
+    (lambda tool: spoil_config(tool, "digest_realms = a b c d e f g h i"), r"\.conf:\d+: .*most 8"),
+    (lambda tool: spoil_config(tool, "digest_realms ="), r"\.conf:\d+: digest_realms must be a va"),
     (lambda tool: spoil_config(tool, "recoverable = maybe"), r"\.conf:\d+: recoverable must be"),
     (lambda tool: spoil_config(tool, "plaintext = never"), r"\.conf:\d+: plaintext must be"),
     (lambda tool: spoil_config(tool, "default_realm = y"), r"\.conf:\d+: a second value"),
 ], ids=["mode-0644", "mode-0660", "owner", "symlink", "no-key", "bad-key", "empty-key", "no-store",
-        "bad-store", "no-config", "unknown-key", "bad-mech", "bad-flag", "bad-word", "twice"])
+        "bad-store", "no-config", "unknown-key", "bad-mech", "apop-alone", "few-rounds",
+        "many-rounds", "bad-rounds", "bad-realm", "many-realms", "no-realm", "bad-flag",
+        "bad-word", "twice"])
 def test_each_fault_gives_one_line_of_advice(tool, spoil, message):
     tool.add("x")
     spoil(tool)

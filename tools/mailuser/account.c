@@ -22,6 +22,14 @@ const char *ma_account_state(const struct mailauth_user *user)
 	return state == NULL ? "active" : state;
 }
 
+bool ma_account_is_plus(const char *mech)
+{
+	static const char plus[] = "-PLUS";
+	size_t len = strlen(mech);
+
+	return len >= sizeof(plus) && strcmp(mech + len - strlen(plus), plus) == 0;
+}
+
 /* The words of a list as an array. */
 static json_t *json_words(const char *text, const char *separators)
 {

@@ -15,6 +15,15 @@
 const char *ma_account_state(const struct mailauth_user *user);
 
 /**
+ * ma_account_is_plus() - is it a mechanism that an account serves whenever it serves another?
+ * @mech: SASL name: "SCRAM-SHA-256-PLUS"
+ *
+ * SCRAM with channel binding uses the secret of SCRAM without; whether it is on offer depends on
+ * the server alone. So it is no news about an account.
+ */
+bool ma_account_is_plus(const char *mech);
+
+/**
  * ma_account_print_json() - print an account as one JSON object on standard output
  * @user:   the account
  * @indent: over several lines

@@ -233,6 +233,26 @@ static int numbers_set(struct app *app, struct mailauth_user *user, const struct
 	return MA_EXIT_OK;
 }
 
+/* APOP beside other mechanisms would be passed over in silence, and its clients fail later. */
+static int apop_check(const struct mailauth_user *user)
+{
+	static const char apop[] = "APOP";
+	const char *list = mailauth_user_text(user, MAILAUTH_TEXT_MECHS);
+	size_t len;
+
+	if (mailauth_user_number(user, MAILAUTH_NUMBER_RECOVERABLE) > 0)
+		return MA_EXIT_OK;
+	for (const char *word = list; *word != '\0'; word += len + strspn(word + len, " ")) {
+		len = strcspn(word, " ");
+		if (len != strlen(apop) || strncmp(word, apop, len) != 0)
+			continue;
+		ma_say("APOP needs the password itself: add --recoverable to keep it, sealed, or "
+		       "leave APOP out");
+		return MA_EXIT_ARGUMENT;
+	}
+	return MA_EXIT_OK;
+}
+
 static int password_set(struct app *app, struct mailauth_user *user)
 {
 	MA_CLEANUP(ma_password_clear) struct password password = {0};
@@ -293,6 +313,8 @@ static int fill_and_store(struct app *app, const struct mailauth_name *name,
 	if (code == MA_EXIT_OK)
 		code = numbers_set(app, user, numbers);
 	if (code == MA_EXIT_OK)
+		code = apop_check(user);
+	if (code == MA_EXIT_OK)
 		code = password_set(app, user);
 	return code == MA_EXIT_OK ? store(app, user, numbers) : code;
 }
@@ -331,7 +353,8 @@ static const struct opt options[] = {
 	{'s', "shell", "SHELL", "shell; default: " SHELL_DEFAULT},
 	{'u', "uid", "UID", "user id of the mailbox"},
 	{MA_OPTION_MECH, "mech", "LIST", "mechanisms its password serves; default: as configured"},
-	{MA_OPTION_RECOVERABLE, "recoverable", NULL, "keep the password itself, sealed"},
+	{MA_OPTION_RECOVERABLE, "recoverable", NULL,
+	 "keep the password itself, sealed; APOP needs it"},
 	{MA_OPTION_STDIN, "stdin", NULL, "read the password from standard input, one line"},
 	{MA_OPTION_STRICT, "strict", NULL, "refuse a name that a Unix user or an alias has"},
 	{0, NULL, NULL, NULL},

@@ -132,15 +132,6 @@ static int folder_make(const char *path, gid_t gid)
 	return MA_EXIT_FAILED;
 }
 
-/* The mechanisms of this build, as the commented default. */
-static void mechs_print(FILE *stream)
-{
-	(void)fprintf(stream, "#mechanisms =");
-	for (size_t i = 0; i < mailauth_mech_count(); i++)
-		(void)fprintf(stream, " %s", mailauth_mech_name(i));
-	(void)fprintf(stream, "\n");
-}
-
 static void config_print(FILE *stream, const struct places *places)
 {
 	const char *mark = places->is_default ? "#" : "";
@@ -155,10 +146,20 @@ static void config_print(FILE *stream, const struct places *places)
 	(void)fprintf(stream, "# What goes behind the @ of a name that has none; default: the "
 			      "host's full name.\n"
 			      "#default_realm = mail.example.org\n\n");
-	(void)fprintf(stream, "# What a new password serves. Without CRAM-MD5 only a slow hash "
-			      "is kept.\n");
-	mechs_print(stream);
-	(void)fprintf(stream, "\n# How that slow hash is made; default: as libcrypt prefers.\n"
+	(void)fprintf(stream, "# What a new password serves. Where no old client is left, leave "
+			      "CRAM-MD5 and DIGEST-MD5\n"
+			      "# out: what they need is cheap to guess at for somebody with store "
+			      "and key.\n"
+			      "#mechanisms = PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 "
+			      "SCRAM-SHA-256\n\n");
+	(void)fprintf(stream, "# Realms that clients of DIGEST-MD5 may use besides the account's "
+			      "own.\n"
+			      "#digest_realms = mail.example.org example.net\n\n"
+			      "# How dear SCRAM's secrets are to guess at: 4096 to 1000000.\n"
+			      "#scram_iterations = 10000\n\n");
+	(void)fprintf(stream, "# How the hash of an account with PLAIN and LOGIN alone is made; "
+			      "default: as libcrypt\n"
+			      "# prefers.\n"
 			      "#crypt_method = yescrypt\n"
 			      "#crypt_cost = 0\n\n"
 			      "# Keep the passwords of new accounts, sealed: yes or no.\n"

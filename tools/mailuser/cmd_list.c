@@ -21,7 +21,7 @@ static void print_line(const struct mailauth_user *user)
 	for (size_t i = 0; i < mailauth_mech_count(); i++) {
 		const char *mech = mailauth_mech_name(i);
 
-		if (!mailauth_user_can(user, mech, NULL))
+		if (ma_account_is_plus(mech) || !mailauth_user_can(user, mech, NULL))
 			continue;
 		(void)printf("%s%s", separator, mech);
 		separator = ",";

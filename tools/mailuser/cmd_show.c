@@ -4,8 +4,9 @@
  *
  * Answers the two questions an administrator has when a login fails: may this account log in at
  * all, and which mechanisms can its secrets serve? So each mechanism of this build is listed, with
- * the reason where it cannot be served. The weakest secret is named because it is what the whole
- * record is worth to somebody who holds both store and key.
+ * the reason where it cannot be served; its -PLUS form shares the line, as it shares the secret.
+ * The weakest secret is named because it is what the whole record is worth to somebody who holds
+ * both store and key.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -58,17 +59,22 @@ static void print_secrets(const struct mailauth_user *user)
 	row_text("Weakest:", weakest == NULL ? "" : weakest);
 }
 
+/* -PLUS in the line of the mechanism that it is a form of. */
 static void print_mechs(const struct mailauth_user *user)
 {
 	(void)printf("Can serve:\n");
 	for (size_t i = 0; i < mailauth_mech_count(); i++) {
 		const char *mech = mailauth_mech_name(i);
+		const char *next = mailauth_mech_name(i + 1);
+		const char *also = next != NULL && ma_account_is_plus(next) ? ", also -PLUS" : "";
 		const char *why = NULL;
 
+		if (ma_account_is_plus(mech))
+			continue;
 		if (mailauth_user_can(user, mech, &why))
-			(void)printf("  %-13syes\n", mech);
+			(void)printf("  %-15syes%s\n", mech, also);
 		else
-			(void)printf("  %-13sno: %s\n", mech, why == NULL ? "not possible" : why);
+			(void)printf("  %-15sno: %s\n", mech, why == NULL ? "not possible" : why);
 	}
 }
 

@@ -489,7 +489,7 @@ static enum mailauth_status add_secret(struct mailauth_user *user, const struct 
 	struct ma_credential *credential = main_credential(user);
 	const struct ma_name *name = &user->name;
 	const struct ma_subject subject = {
-		.crypto = user->ctx->crypto,
+		.crypto = ma_engine(user->ctx)->crypto,
 		.config = &user->ctx->config,
 		.local = ma_span(name->text, name->local_len),
 		.realm = ma_span_text(name->text + name->local_len + 1),
@@ -713,7 +713,7 @@ const char *mailauth_user_state(const struct mailauth_user *user)
 static enum mailauth_status encode(struct mailauth_user *user, struct ma_buf *record)
 {
 	uint8_t nonce[MA_RECORD_NONCE_LEN];
-	enum mailauth_status status = ma_random(user->ctx->crypto, nonce, sizeof(nonce));
+	enum mailauth_status status = ma_random(ma_engine(user->ctx)->crypto, nonce, sizeof(nonce));
 
 	if (status != MAILAUTH_OK)
 		return status;

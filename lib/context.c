@@ -4,8 +4,9 @@
  *
  * Everything that can fail for lack of privilege happens here, once: configuration, key file,
  * store. A server opens its context before it enters a chroot and gives up root, and works from
- * memory and open descriptors afterwards. What the configuration's values mean to names, mechanisms
- * and stores is checked here, because util/config.c does not know them.
+ * memory and open descriptors afterwards; OpenSSL, which needs no files, starts at the first login.
+ * What the configuration's values mean to names, mechanisms and stores is checked here, because
+ * util/config.c does not know them.
  */
 #include "lib.h"
 
@@ -122,9 +123,8 @@ static const struct ma_kind *cheapest(const struct ma_kinds *kinds)
 	return best;
 }
 
-/* What the configuration's list of mechanisms derives. */
-static bool configured_kinds(const struct mailauth *ctx, struct ma_kinds *kinds_out,
-			     struct ma_span *unknown_out)
+bool ma_context_kinds(const struct mailauth *ctx, struct ma_kinds *kinds_out,
+		      struct ma_span *unknown_out)
 {
 	const char *list = ctx->config.mechanisms;
 
@@ -137,7 +137,7 @@ static enum mailauth_status check_mechanisms(struct mailauth *ctx)
 	struct ma_kinds kinds;
 	struct ma_span unknown;
 
-	if (!configured_kinds(ctx, &kinds, &unknown)) {
+	if (!ma_context_kinds(ctx, &kinds, &unknown)) {
 		char text[512];
 		struct ma_buf why = ma_buf_fixed(text, sizeof(text));
 
@@ -178,18 +178,7 @@ static enum mailauth_status check_digest_realms(struct mailauth *ctx)
 	return MAILAUTH_OK;
 }
 
-static enum mailauth_status open_crypto(struct mailauth *ctx)
-{
-	const char *missing;
-	enum mailauth_status status = ma_crypto_new(&ctx->crypto, &missing);
-
-	if (status == MAILAUTH_E_CONFIG)
-		ma_log(&ctx->log, MAILAUTH_LOG_ERROR, "config",
-		       "this OpenSSL lacks %s; install one that has it", missing);
-	return status;
-}
-
-/* Log, configuration and crypto: what is needed before keys and store are touched. */
+/* Log and configuration: what is needed before keys and store are touched. */
 static enum mailauth_status prepare(const struct mailauth_options *options, struct mailauth **out)
 {
 	MA_CLEANUP(mailauth_free) struct mailauth *ctx = ma_alloc(sizeof(*ctx));
@@ -214,8 +203,6 @@ static enum mailauth_status prepare(const struct mailauth_options *options, stru
 	if (status == MAILAUTH_OK)
 		status = check_digest_realms(ctx);
 	if (status == MAILAUTH_OK)
-		status = open_crypto(ctx);
-	if (status == MAILAUTH_OK)
 		*out = ma_steal(ctx);
 	return status;
 }
@@ -230,88 +217,6 @@ static enum mailauth_status find_store(struct mailauth *ctx, const struct ma_sto
 		.log = &ctx->log,
 	};
 	return ma_store_find(ctx->config.store, &ctx->log, ops_out, &params_out->address);
-}
-
-static enum mailauth_status make_decoy_key(struct mailauth *ctx, const char *label,
-					   uint8_t key_out[MA_SHA256_LEN])
-{
-	const struct ma_span part = ma_span_text(label);
-
-	/* From the oldest key, so that decoys stay the same when a key is added. */
-	return ma_hmac(ctx->crypto, MA_HASH_SHA256,
-		       ma_span(ctx->keyring.keys[0].bytes, MA_GCM_KEY_LEN), &part, 1, key_out);
-}
-
-/* One decoy for each kind that an account usually has. */
-static enum mailauth_status fill_dummy(const struct mailauth *ctx, struct ma_account *account,
-				       struct ma_buf *secrets)
-{
-	const struct ma_subject subject = {
-		.crypto = ctx->crypto,
-		.config = &ctx->config,
-		.local = ma_span_text("user"),
-		.realm = ctx->default_realm,
-	};
-	struct ma_credential *credential = &account->credentials[0];
-	struct ma_decoy from = {.like = ma_span(NULL, 0)};
-	struct ma_kinds kinds;
-	struct ma_span unknown;
-
-	if (!configured_kinds(ctx, &kinds, &unknown))
-		return MAILAUTH_E_INTERNAL;
-	memcpy(from.seed, ctx->decoy_seed, sizeof(from.seed));
-	for (size_t i = 0; i < kinds.n; i++) {
-		const struct ma_kind *kind = kinds.items[i];
-		size_t start = secrets->len;
-		enum mailauth_status status = kind->decoy(kind, &subject, &from, secrets);
-
-		if (status != MAILAUTH_OK)
-			return status;
-		credential->secrets[credential->n_secrets++] = (struct ma_secret){
-			.kind = (uint8_t)kind->id,
-			.value = ma_span(secrets->p + start, secrets->len - start),
-		};
-	}
-	ma_wipe(&from, sizeof(from));
-	return MAILAUTH_OK;
-}
-
-/* The record that is opened where there is none: of the size that most have. */
-static enum mailauth_status make_dummy(struct mailauth *ctx)
-{
-	MA_CLEANUP(ma_cipher_free) struct ma_cipher *cipher = NULL;
-	MA_CLEANUP(ma_buf_clear)
-	struct ma_buf secrets = ma_buf_fixed(ctx->dummy + MA_RECORD_MAX / 2,
-					     MA_RECORD_MAX / 2); /* behind the record */
-	struct ma_buf record = ma_buf_fixed(ctx->dummy, MA_RECORD_MAX / 2);
-	uint8_t nonce[MA_RECORD_NONCE_LEN];
-	struct ma_account account;
-	enum mailauth_status status;
-
-	ma_account_init(&account);
-	account.home = ma_span_text("/var/mail/example.org/user");
-	account.shell = ma_span_text("/usr/sbin/nologin");
-	if (ma_name_parse(ma_span_text("user"), ctx->default_realm, &ctx->dummy_name) != NULL)
-		return MAILAUTH_E_INTERNAL;
-	status = fill_dummy(ctx, &account, &secrets);
-	if (status == MAILAUTH_OK)
-		status = ma_random(ctx->crypto, nonce, sizeof(nonce));
-	if (status == MAILAUTH_OK)
-		status = ma_cipher_new(ctx->crypto, &cipher);
-	if (status == MAILAUTH_OK)
-		status = ma_seal(&ctx->keyring, cipher, &ctx->dummy_name, &account,
-				 ma_span(nonce, sizeof(nonce)), &record);
-	ctx->dummy_len = record.len;
-	return status;
-}
-
-static enum mailauth_status make_decoys(struct mailauth *ctx)
-{
-	enum mailauth_status status = make_decoy_key(ctx, "libmailauth decoys", ctx->decoy_key);
-
-	if (status == MAILAUTH_OK)
-		status = make_decoy_key(ctx, "libmailauth decoy seed", ctx->decoy_seed);
-	return status == MAILAUTH_OK ? make_dummy(ctx) : status;
 }
 
 enum mailauth_status ma_context_open(const struct mailauth_options *options, uid_t owner,
@@ -332,8 +237,6 @@ enum mailauth_status ma_context_open(const struct mailauth_options *options, uid
 	if (status == MAILAUTH_OK)
 		status = ma_keyring_load(ctx->config.key_file, owner, &ctx->log, &ctx->keyring);
 	if (status == MAILAUTH_OK)
-		status = make_decoys(ctx);
-	if (status == MAILAUTH_OK)
 		status = ops->open(&params, &ctx->store);
 	if (status == MAILAUTH_OK)
 		*ctx_out = ma_steal(ctx);
@@ -343,6 +246,7 @@ enum mailauth_status ma_context_open(const struct mailauth_options *options, uid
 static enum mailauth_status init_key(struct mailauth *ctx, const struct ma_store_ops *ops,
 				     const struct ma_store_params *params, uid_t owner, gid_t group)
 {
+	MA_CLEANUP(ma_crypto_free) struct ma_crypto *crypto = NULL;
 	const char *path = ctx->config.key_file;
 	enum mailauth_status status;
 
@@ -353,7 +257,10 @@ static enum mailauth_status init_key(struct mailauth *ctx, const struct ma_store
 		       path, ctx->config.store);
 		return MAILAUTH_E_CONFIG;
 	}
-	status = ma_keyring_create(path, group, ctx->crypto, &ctx->log);
+	status = ma_engine_crypto(&ctx->log, &crypto);
+	if (status != MAILAUTH_OK)
+		return status;
+	status = ma_keyring_create(path, group, crypto, &ctx->log);
 	if (status != MAILAUTH_OK && status != MAILAUTH_E_EXISTS)
 		return status;
 	return ma_keyring_load(path, owner, &ctx->log, &ctx->keyring);
@@ -398,6 +305,7 @@ enum mailauth_status mailauth_store_init(const struct mailauth_options *options,
 void mailauth_free(struct mailauth **ctx_in)
 {
 	struct mailauth *ctx = ctx_in != NULL ? *ctx_in : NULL;
+	struct ma_engine *engine;
 
 	if (ctx == NULL)
 		return;
@@ -408,10 +316,9 @@ void mailauth_free(struct mailauth **ctx_in)
 	}
 	if (ctx->store != NULL)
 		ctx->store->ops->close(&ctx->store);
-	ma_crypto_free(&ctx->crypto);
+	engine = atomic_exchange(&ctx->engine, NULL);
+	ma_engine_free(&engine);
 	ma_keyring_clear(&ctx->keyring);
-	ma_wipe(ctx->decoy_key, sizeof(ctx->decoy_key));
-	ma_wipe(ctx->decoy_seed, sizeof(ctx->decoy_seed));
 	ma_config_clear(&ctx->config);
 	ma_free(ctx);
 	*ctx_in = NULL;

@@ -35,21 +35,29 @@ struct ma_worker {
 	uint8_t decoy_bytes[MA_SECRET_MAX];
 };
 
+/*
+ * All that takes a login and not an open store: OpenSSL, which needs a millisecond to start, and
+ * decoys. Made at the first use, since most processes of a mail server never see a login.
+ */
+struct ma_engine {
+	struct ma_crypto *crypto;
+	uint8_t decoy_key[MA_SHA256_LEN];
+	uint8_t decoy_seed[MA_SHA256_LEN]; /* of all that a client does not see of a decoy */
+	struct ma_name dummy_name;
+	size_t dummy_len;
+	uint8_t dummy[MA_RECORD_MAX]; /* a record, opened in the place of one that is not there */
+};
+
 struct mailauth {
 	struct ma_log log;
 	struct ma_config config;
 	struct ma_span default_realm; /* in config.default_realm */
 	struct ma_keyring keyring;
-	uint8_t decoy_key[MA_SHA256_LEN];
-	uint8_t decoy_seed[MA_SHA256_LEN]; /* of all that a client does not see of a decoy */
-	const struct ma_kind *decoy_kind;  /* what an unknown user's password is checked against */
-	struct ma_name dummy_name;
-	size_t dummy_len;
-	uint8_t dummy[MA_RECORD_MAX]; /* a record, opened in the place of one that is not there */
-	struct ma_crypto *crypto;
+	const struct ma_kind *decoy_kind; /* what an unknown user's password is checked against */
 	struct ma_store *store;
 	bool write;
 	int64_t (*now_s)(void); /* seconds since 1970-01-01 UTC; tests put another in */
+	_Atomic(struct ma_engine *) engine;
 	_Atomic(struct ma_worker *) workers[MA_WORKERS_KEPT];
 };
 
@@ -64,6 +72,27 @@ MA_MUST_CHECK enum mailauth_status ma_store_init(const struct mailauth_options *
 MA_MUST_CHECK bool ma_request_copy(const struct mailauth_request *request,
 				   struct mailauth_request *copy_out);
 int32_t ma_today(const struct mailauth *ctx);
+/* The kinds that the configuration's list of mechanisms derives. */
+MA_MUST_CHECK bool ma_context_kinds(const struct mailauth *ctx, struct ma_kinds *kinds_out,
+				    struct ma_span *unknown_out);
+
+/* engine.c */
+
+/*
+ * Makes it if it is not there. Each call of the public API that needs it begins with this.
+ * MAILAUTH_E_CONFIG: OpenSSL lacks something; logged. MAILAUTH_E_NOMEM, _INTERNAL.
+ */
+MA_MUST_CHECK enum mailauth_status ma_engine_start(struct mailauth *ctx);
+void ma_engine_free(struct ma_engine **engine);
+/* Only the crypto, for who has no keys yet. */
+MA_MUST_CHECK enum mailauth_status ma_engine_crypto(const struct ma_log *log,
+						    struct ma_crypto **crypto_out);
+
+/* After ma_engine_start(). */
+static inline const struct ma_engine *ma_engine(const struct mailauth *ctx)
+{
+	return atomic_load_explicit(&ctx->engine, memory_order_acquire);
+}
 
 /* worker.c */
 

@@ -131,7 +131,7 @@ static void find_candidates(struct ma_login *login)
 static enum mailauth_status make_seed(const struct ma_login *login, const struct ma_kind *kind,
 				      uint8_t seed_out[MA_SEED_LEN])
 {
-	struct mailauth *ctx = login->ctx;
+	const struct ma_engine *engine = ma_engine(login->ctx);
 	uint8_t id = (uint8_t)kind->id;
 	const struct ma_span parts[] = {
 		ma_span(&id, sizeof(id)),
@@ -141,11 +141,11 @@ static enum mailauth_status make_seed(const struct ma_login *login, const struct
 	uint8_t own[MA_SHA256_LEN];
 	enum mailauth_status status;
 
-	memcpy(seed_out, ctx->decoy_seed, MA_SEED_LEN);
+	memcpy(seed_out, engine->decoy_seed, MA_SEED_LEN);
 	if (!kind->shows)
 		return MAILAUTH_OK;
-	status = ma_hmac(ctx->crypto, MA_HASH_SHA256,
-			 ma_span(ctx->decoy_key, sizeof(ctx->decoy_key)), parts,
+	status = ma_hmac(engine->crypto, MA_HASH_SHA256,
+			 ma_span(engine->decoy_key, sizeof(engine->decoy_key)), parts,
 			 MA_ARRAY_SIZE(parts), own);
 	if (status == MAILAUTH_OK)
 		memcpy(seed_out, own, MA_SEED_LEN / 2);
@@ -157,7 +157,7 @@ static struct ma_subject subject_of(const struct ma_login *login)
 {
 	struct ma_span name = ma_name_span(&login->name);
 	struct ma_subject subject = {
-		.crypto = login->ctx->crypto,
+		.crypto = ma_engine(login->ctx)->crypto,
 		.config = &login->ctx->config,
 		.realm = ma_login_realm(login),
 	};

@@ -118,6 +118,9 @@ enum mailauth_status mailauth_session_new(struct mailauth *ctx, const char *mech
 	if (mech == NULL || (mech->by_password && !may_send_password(ctx, &copy)) ||
 	    (mech->needs_binding && copy.n_bindings == 0))
 		return MAILAUTH_E_UNSUPPORTED;
+	status = ma_engine_start(ctx);
+	if (status != MAILAUTH_OK)
+		return status;
 	session = ma_alloc(sizeof(*session) + mech->state_size);
 	if (session == NULL)
 		return MAILAUTH_E_NOMEM;
@@ -175,7 +178,7 @@ static struct ma_exchange exchange_for(struct ma_login *login, void *state)
 {
 	return (struct ma_exchange){
 		.mech = login->mech,
-		.crypto = login->ctx->crypto,
+		.crypto = ma_engine(login->ctx)->crypto,
 		.host = host_of(login->ctx, login->request),
 		.realm = ma_login_realm(login),
 		.now_s = login->ctx->now_s(),
@@ -303,7 +306,7 @@ enum mailauth_status mailauth_verify_cram(struct mailauth *ctx,
 					  const void *response, size_t response_len,
 					  struct mailauth_name *name_out)
 {
-	enum mailauth_status proof = MAILAUTH_E_LIMIT;
+	enum mailauth_status proof;
 	struct mailauth_request copy;
 	struct ma_login login;
 	struct ma_exchange exchange;
@@ -313,8 +316,12 @@ enum mailauth_status mailauth_verify_cram(struct mailauth *ctx,
 	if (ctx == NULL || !ma_request_copy(request, &copy) || challenge == NULL ||
 	    challenge_len == 0 || (response == NULL && response_len > 0))
 		return MAILAUTH_E_USAGE;
+	proof = ma_engine_start(ctx);
+	if (proof != MAILAUTH_OK)
+		return proof;
 	ma_login_init(&login, ctx, &copy, &ma_mech_cram_md5);
 	exchange = exchange_for(&login, NULL);
+	proof = MAILAUTH_E_LIMIT;
 	if (challenge_len <= MAILAUTH_MESSAGE_MAX && response_len <= MAILAUTH_MESSAGE_MAX)
 		proof = ma_cram_md5_check(&exchange, ma_span(challenge, challenge_len),
 					  ma_span(response, response_len));
@@ -336,6 +343,9 @@ enum mailauth_status mailauth_apop_timestamp(struct mailauth *ctx,
 	timestamp_out->text[0] = '\0';
 	if (ctx == NULL || !ma_request_copy(request, &copy))
 		return MAILAUTH_E_USAGE;
+	status = ma_engine_start(ctx);
+	if (status != MAILAUTH_OK)
+		return status;
 	ma_login_init(&login, ctx, &copy, &ma_mech_apop);
 	exchange = exchange_for(&login, NULL);
 	out = ma_buf_fixed(timestamp_out->text, sizeof(timestamp_out->text) - 1);
@@ -350,7 +360,7 @@ enum mailauth_status mailauth_verify_apop(struct mailauth *ctx,
 					  const void *digest, size_t digest_len,
 					  struct mailauth_name *name_out)
 {
-	enum mailauth_status proof = MAILAUTH_E_LIMIT;
+	enum mailauth_status proof;
 	struct mailauth_request copy;
 	struct ma_login login;
 	struct ma_exchange exchange;
@@ -361,8 +371,12 @@ enum mailauth_status mailauth_verify_apop(struct mailauth *ctx,
 	    timestamp[0] == '\0' || (user == NULL && user_len > 0) ||
 	    (digest == NULL && digest_len > 0))
 		return MAILAUTH_E_USAGE;
+	proof = ma_engine_start(ctx);
+	if (proof != MAILAUTH_OK)
+		return proof;
 	ma_login_init(&login, ctx, &copy, &ma_mech_apop);
 	exchange = exchange_for(&login, NULL);
+	proof = MAILAUTH_E_LIMIT;
 	if (user_len <= MAILAUTH_MESSAGE_MAX && digest_len <= MAILAUTH_MESSAGE_MAX)
 		proof = ma_apop_check(&exchange, ma_span_text(timestamp), ma_span(user, user_len),
 				      ma_span(digest, digest_len));

@@ -182,9 +182,9 @@ enum mailauth_status mailauth_verifier_get(struct mailauth *ctx,
 		};
 
 		status = answer(&handing, wanted);
-	} else {
-		status = ma_login_finish(&login, status);
 	}
+	if (status != MAILAUTH_OK)
+		status = ma_login_finish(&login, status);
 	ma_login_clear(&login);
 	return status;
 }
@@ -194,9 +194,11 @@ enum mailauth_status mailauth_verifier_name(const char *realm, const void *user,
 {
 	struct ma_name name;
 
-	if (realm == NULL || name_out == NULL || (user == NULL && user_len > 0))
+	if (name_out == NULL)
 		return MAILAUTH_E_USAGE;
 	name_out->text[0] = '\0';
+	if (realm == NULL || (user == NULL && user_len > 0))
+		return MAILAUTH_E_USAGE;
 	if (ma_name_parse(ma_span(user, user_len), ma_span_text(realm), &name) != NULL)
 		return MAILAUTH_E_DENIED;
 	memcpy(name_out->text, name.text, name.len + 1);

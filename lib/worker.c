@@ -23,10 +23,13 @@ enum mailauth_status ma_worker_take(struct mailauth *ctx, struct ma_worker **wor
 		if (*worker_out != NULL)
 			return MAILAUTH_OK;
 	}
+	status = ma_engine_start(ctx);
+	if (status != MAILAUTH_OK)
+		return status;
 	worker = ma_alloc(sizeof(*worker));
 	if (worker == NULL)
 		return MAILAUTH_E_NOMEM;
-	status = ma_cipher_new(ctx->crypto, &worker->cipher);
+	status = ma_cipher_new(ma_engine(ctx)->crypto, &worker->cipher);
 	if (status == MAILAUTH_OK)
 		*worker_out = ma_steal(worker);
 	return status;
@@ -111,12 +114,13 @@ enum mailauth_status ma_worker_read(struct mailauth *ctx, struct ma_worker *work
 
 void ma_worker_read_dummy(struct mailauth *ctx, struct ma_worker *worker)
 {
+	const struct ma_engine *engine = ma_engine(ctx);
 	const char *why;
 	enum mailauth_status status;
 
-	memcpy(worker->record, ctx->dummy, ctx->dummy_len);
-	worker->record_len = ctx->dummy_len;
-	status = ma_seal_open(&ctx->keyring, worker->cipher, &ctx->dummy_name,
+	memcpy(worker->record, engine->dummy, engine->dummy_len);
+	worker->record_len = engine->dummy_len;
+	status = ma_seal_open(&ctx->keyring, worker->cipher, &engine->dummy_name,
 			      ma_span(worker->record, worker->record_len), worker->plain,
 			      &worker->plain_len, &worker->account, &why);
 	if (status != MAILAUTH_OK)

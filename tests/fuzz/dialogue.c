@@ -127,6 +127,7 @@ static struct mailauth *open_context(void)
 	FUZZ_CHECK(unlink(config) == 0);
 	FUZZ_CHECK(unlink(key) == 0);
 	FUZZ_CHECK(rmdir(folder) == 0);
+	FUZZ_CHECK(ma_engine_start(ctx) == MAILAUTH_OK);
 	ctx->now_s = canned_clock;
 	mailauth_set_logger(ctx, take_log, NULL, MAILAUTH_LOG_INFO);
 	return ctx;
@@ -136,7 +137,7 @@ static void add_secrets(const struct mailauth *ctx, const struct row *row,
 			struct ma_credential *credential, struct ma_buf *bytes)
 {
 	const struct ma_subject subject = {
-		.crypto = ctx->crypto,
+		.crypto = ma_engine(ctx)->crypto,
 		.config = &ctx->config,
 		.local = ma_span_text(row->local),
 		.realm = ma_span_text(row->realm),
@@ -254,8 +255,8 @@ static void store(struct mailauth *ctx, const struct ma_name *name,
 	struct ma_cipher *cipher;
 	bool conflict;
 
-	FUZZ_CHECK(ma_random(ctx->crypto, nonce, sizeof(nonce)) == MAILAUTH_OK);
-	FUZZ_CHECK(ma_cipher_new(ctx->crypto, &cipher) == MAILAUTH_OK);
+	FUZZ_CHECK(ma_random(ma_engine(ctx)->crypto, nonce, sizeof(nonce)) == MAILAUTH_OK);
+	FUZZ_CHECK(ma_cipher_new(ma_engine(ctx)->crypto, &cipher) == MAILAUTH_OK);
 	FUZZ_CHECK(ma_seal(&ctx->keyring, cipher, name, account, ma_span(nonce, sizeof(nonce)),
 			   &record) == MAILAUTH_OK);
 	ma_cipher_free(&cipher);

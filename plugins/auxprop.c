@@ -3,11 +3,22 @@
  * auxprop.c - lookups and stores of auxiliary properties for Cyrus SASL
  *
  * Lookup. A mechanism asks for properties of the name that logs in: CRAM-MD5 for *userPassword and
- * *cmusaslsecretCRAM-MD5, a check of a plain password for *userPassword and *cmusaslsecretPLAIN.
- * libsasl2 asks twice per login, with flags 0 for names that begin with '*' and with
- * SASL_AUXPROP_AUTHZID for the others, of which we serve none. All that is wanted is fetched by one
- * call of the library, which knows what is least, gives decoys to those who may not log in, and
- * says in the log why. So a lookup fails only if the store is away, and never with SASL_NOUSER.
+ * *cmusaslsecretCRAM-MD5, SCRAM for *userPassword and *authPassword, a check of a plain password
+ * for *userPassword and *cmusaslsecretPLAIN. libsasl2 asks twice per login, with flags 0 for names
+ * that begin with '*' and with SASL_AUXPROP_AUTHZID for the others, of which we serve none. All
+ * that is wanted is fetched by one call of the library, which knows what is least, gives decoys to
+ * those who may not log in, and says in the log why. So a lookup fails only if the store is away,
+ * and never with SASL_NOUSER.
+ *
+ * *authPassword gets a value for each hash of SCRAM, whichever asks: where its own is missing SCRAM
+ * says that it ran out of memory, and Postfix that the client should try again.
+ *
+ * DIGEST-MD5's verifier is one of the realm that the mechanism offers and of the name as the client
+ * wrote it, which by now is gone: alice and alice@realm both come as alice@realm. canon_user.c has
+ * left a note about it on the connection. Where canon_user is another plugin's there is none, and
+ * the name is taken for one without realm, as most users type it. A client that answers with a
+ * realm other than the one offered cannot be served through the stock mechanism, which keeps that
+ * realm to itself and shows us a name that was never typed; our own mechanism can.
  *
  * Store. userPassword with a value sets the password of an account and makes the account where
  * there is none; libsasl2 has no other call for that. userPassword without one removes the secrets
@@ -15,7 +26,7 @@
  * taken from outside. In particular saslpasswd2 deletes the cmusaslsecret properties after each
  * password it has set, to clean up after versions of twenty years ago: these are ours to keep.
  */
-#include "auxprop.h"
+#include "plugin.h"
 
 #include <mailauth/admin.h>
 #include <mailauth/verifier.h>
@@ -23,20 +34,26 @@
 #include <string.h>
 #include <strings.h>
 
-/* The properties we serve. */
-#define N_SERVED 3
+#define SCRAM_KINDS                                                                                \
+	(MAILAUTH_VERIFIER_SCRAM_SHA_1 | MAILAUTH_VERIFIER_SCRAM_SHA_256 |                         \
+	 MAILAUTH_VERIFIER_SCRAM_SHA_512)
+#define DIGEST_KINDS (MAILAUTH_VERIFIER_DIGEST_MD5 | MAILAUTH_VERIFIER_DIGEST_MD5_FULL)
+
+/* The properties we serve, with what each may hold; of DIGEST_KINDS one. */
+#define N_SERVED     5
 static const struct {
 	const char *name;
-	enum mailauth_verifier kind;
+	unsigned int kinds;
 } served[N_SERVED] = {
 	{"*cmusaslsecretPLAIN", MAILAUTH_VERIFIER_SASL_PLAIN},
 	{"*cmusaslsecretCRAM-MD5", MAILAUTH_VERIFIER_CRAM_MD5},
+	{"*cmusaslsecretDIGEST-MD5", DIGEST_KINDS},
+	{"*authPassword", SCRAM_KINDS},
 	{SASL_AUX_PASSWORD, MAILAUTH_VERIFIER_PASSWORD},
 };
 
 #define SALT_LEN   16
 #define DIGEST_LEN 16
-#define PEER_MAX   64 /* bytes in an address, with the NUL */
 
 /* One lookup: which kinds libsasl2 waits for, and under which name each. */
 struct lookup {
@@ -52,30 +69,6 @@ struct password {
 	size_t len;
 };
 
-static int sasl_code(enum mailauth_status status)
-{
-	switch (status) {
-	case MAILAUTH_OK:
-		return SASL_OK;
-	case MAILAUTH_E_NOMEM:
-		return SASL_NOMEM;
-	case MAILAUTH_E_DENIED:
-	case MAILAUTH_E_PROTOCOL:
-	case MAILAUTH_E_LIMIT:
-		return SASL_BADAUTH;
-	default:
-		return SASL_UNAVAIL;
-	}
-}
-
-/* A realm of no length is none: Postfix has smtpd_sasl_local_domain empty by default. */
-static const char *realm_of(const sasl_server_params_t *sparams)
-{
-	if (sparams->user_realm != NULL && *sparams->user_realm != '\0')
-		return sparams->user_realm;
-	return sparams->serverFQDN;
-}
-
 static int served_index(const char *name)
 {
 	int i;
@@ -84,6 +77,32 @@ static int served_index(const char *name)
 		if (strcasecmp(name, served[i].name) == 0)
 			return i;
 	return -1;
+}
+
+bool ma_auxprop_wants_form(const sasl_server_params_t *sparams)
+{
+	const struct propval *prop = sparams->utils->prop_get(sparams->propctx);
+
+	for (; prop != NULL && prop->name != NULL; prop++) {
+		int i = served_index(prop->name);
+
+		if (i >= 0 && (served[i].kinds & DIGEST_KINDS) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* Of the two forms of a name, the one that is not wanted. */
+static unsigned int other_form(const sasl_server_params_t *sparams)
+{
+	const char *names[] = {MA_PLUGIN_FORM_PROPERTY, NULL};
+	struct propval note[2] = {{.name = NULL}};
+
+	(void)sparams->utils->prop_getnames(sparams->propctx, names, note);
+	if (note[0].values != NULL && note[0].values[0] != NULL &&
+	    strcmp(note[0].values[0], MA_PLUGIN_FORM_FULL) == 0)
+		return MAILAUTH_VERIFIER_DIGEST_MD5;
+	return MAILAUTH_VERIFIER_DIGEST_MD5_FULL;
 }
 
 /* Fills in what is to be fetched. A value that is there already stays, unless libsasl2 says to
@@ -101,14 +120,16 @@ static void lookup_prepare(struct lookup *lookup, unsigned int flags)
 		if (i < 0)
 			continue;
 		if (prop->values != NULL && (flags & SASL_AUXPROP_OVERRIDE) == 0) {
-			has_verifier |= served[i].kind != MAILAUTH_VERIFIER_PASSWORD;
+			has_verifier |= served[i].kinds != MAILAUTH_VERIFIER_PASSWORD;
 			continue;
 		}
 		if (prop->values != NULL)
 			utils->prop_erase(lookup->sparams->propctx, prop->name);
 		lookup->names[i] = prop->name;
-		lookup->wanted |= (unsigned int)served[i].kind;
+		lookup->wanted |= served[i].kinds;
 	}
+	if ((lookup->wanted & DIGEST_KINDS) != 0)
+		lookup->wanted &= ~other_form(lookup->sparams);
 	if (has_verifier)
 		lookup->wanted &= ~(unsigned int)MAILAUTH_VERIFIER_PASSWORD;
 }
@@ -123,7 +144,7 @@ static void lookup_give(void *arg, enum mailauth_verifier kind, const void *p, s
 	int i = 0;
 	int code;
 
-	while (i < N_SERVED && served[i].kind != kind)
+	while (i < N_SERVED && (served[i].kinds & (unsigned int)kind) == 0)
 		i++;
 	if (i == N_SERVED || lookup->names[i] == NULL || len == 0 || len > MAILAUTH_PASSWORD_MAX)
 		return;
@@ -139,41 +160,18 @@ static void lookup_give(void *arg, enum mailauth_verifier kind, const void *p, s
 	explicit_bzero(plain, sizeof(plain));
 }
 
-/* The client's address alone, from libsasl2's "address;port": as log watchers want it. */
-static void peer_of(const sasl_server_params_t *sparams, char peer[PEER_MAX])
-{
-	const char *text = sparams->ipremoteport != NULL ? sparams->ipremoteport : "";
-	size_t len = strcspn(text, ";");
-
-	if (len >= PEER_MAX)
-		len = PEER_MAX - 1;
-	memcpy(peer, text, len);
-	peer[len] = '\0';
-}
-
 static int lookup_run(struct ma_plugin *plugin, struct lookup *lookup, const char *user,
 		      unsigned int user_len)
 {
-	const sasl_server_params_t *sparams = lookup->sparams;
-	char peer[PEER_MAX];
-	const struct mailauth_request request = {
-		.size = sizeof(request),
-		.flags = sparams->external_ssf > 0 ? MAILAUTH_REQUEST_TLS : 0,
-		.service = sparams->service,
-		.peer = peer,
-		.group = plugin->group,
-		.realm = realm_of(sparams),
-		.host = sparams->serverFQDN,
-	};
+	char peer[MA_PLUGIN_PEER_MAX];
+	const struct mailauth_request request = ma_plugin_request(plugin, lookup->sparams, peer);
 	struct mailauth *ctx = NULL;
-	enum mailauth_status status;
+	enum mailauth_status status = ma_plugin_reader(plugin, &ctx);
 
-	peer_of(sparams, peer);
-	status = ma_plugin_reader(plugin, &ctx);
 	if (status == MAILAUTH_OK)
 		status = mailauth_verifier_get(ctx, &request, user, user_len, lookup->wanted,
 					       lookup_give, lookup);
-	return status == MAILAUTH_OK ? lookup->code : sasl_code(status);
+	return status == MAILAUTH_OK ? lookup->code : ma_plugin_code(status);
 }
 
 int ma_auxprop_lookup(void *glob_context, sasl_server_params_t *sparams, unsigned int flags,
@@ -190,9 +188,9 @@ int ma_auxprop_lookup(void *glob_context, sasl_server_params_t *sparams, unsigne
 	lookup_prepare(&lookup, flags);
 	if (lookup.wanted == 0)
 		return SASL_OK;
-	pthread_setspecific(plugin->conn_utils, sparams->utils);
+	ma_plugin_enter(plugin, sparams->utils);
 	code = lookup_run(plugin, &lookup, user, user_len);
-	pthread_setspecific(plugin->conn_utils, NULL);
+	ma_plugin_leave(plugin);
 	return code;
 }
 
@@ -200,7 +198,7 @@ int ma_auxprop_lookup(void *glob_context, sasl_server_params_t *sparams, unsigne
 static enum mailauth_status full_name(const sasl_server_params_t *sparams, const char *user,
 				      unsigned int user_len, struct mailauth_name *name_out)
 {
-	const char *realm = realm_of(sparams);
+	const char *realm = ma_plugin_realm(sparams);
 	int len;
 
 	if (user_len > MAILAUTH_NAME_MAX)
@@ -280,7 +278,7 @@ static int store_run(struct ma_plugin *plugin, const sasl_server_params_t *spara
 	case MAILAUTH_E_USAGE:
 		return SASL_BADPARAM;
 	default:
-		return sasl_code(status);
+		return ma_plugin_code(status);
 	}
 }
 
@@ -314,8 +312,8 @@ int ma_auxprop_store(void *glob_context, sasl_server_params_t *sparams, struct p
 	}
 	if (!has_password)
 		return has_other ? SASL_CONSTRAINT_VIOLAT : SASL_OK;
-	pthread_setspecific(plugin->conn_utils, sparams->utils);
+	ma_plugin_enter(plugin, sparams->utils);
 	code = store_run(plugin, sparams, user, user_len, &password);
-	pthread_setspecific(plugin->conn_utils, NULL);
+	ma_plugin_leave(plugin);
 	return code;
 }

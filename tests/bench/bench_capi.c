@@ -135,7 +135,8 @@ static void put_batch(struct bench *bench, struct row *rows, struct ma_store_cha
 		struct ma_name name;
 
 		name_of(from + i, &name);
-		need(ma_random(ctx->crypto, nonce, sizeof(nonce)) == MAILAUTH_OK, "random");
+		need(ma_random(ma_engine(ctx)->crypto, nonce, sizeof(nonce)) == MAILAUTH_OK,
+		     "random");
 		need(ma_seal(&ctx->keyring, bench->cipher, &name, account,
 			     ma_span(nonce, sizeof(nonce)), &record) == MAILAUTH_OK,
 		     "sealing");
@@ -155,7 +156,9 @@ static void put_accounts(struct bench *bench)
 	uint8_t plain[32];
 
 	need(rows != NULL && changes != NULL && account != NULL, "memory");
-	need(ma_cipher_new(bench->ctx->crypto, &bench->cipher) == MAILAUTH_OK, "a cipher");
+	need(ma_engine_start(bench->ctx) == MAILAUTH_OK, "OpenSSL");
+	need(ma_cipher_new(ma_engine(bench->ctx)->crypto, &bench->cipher) == MAILAUTH_OK,
+	     "a cipher");
 	fill_account(account, cram, plain);
 	for (size_t i = 0; i < bench->n_accounts; i += BATCH)
 		put_batch(bench, rows, changes, account, i,

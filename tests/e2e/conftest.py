@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Fixtures of the end-to-end tests.
 
-They need root, a build folder (MAILAUTH_BUILD, default ./build) and Debian's postfix,
-libsasl2-modules, libsasl2-modules-db, sasl2-bin, swaks, libnet-ssleay-perl, curl, openssl, procps
-and python3-lmdb. What is missing is an error, not a skip.
+They need root, a build folder (MAILAUTH_BUILD, default ./build), a folder with the unpacked
+packages of the servers that cannot be installed beside Postfix (MAILAUTH_SERVERS, see
+mailserver.py) and Debian's postfix, libsasl2-modules, libsasl2-modules-db, sasl2-bin, swaks,
+libnet-ssleay-perl, curl, openssl, procps and python3-lmdb. What is missing is an error, not a skip.
 """
+import contextlib
 import datetime
 
 import pytest
 
 import sandbox
+from cyrus import Cyrus
+from exim import Exim
 from postfix import Postfix
+from sendmail import Sendmail
 
+SERVERS = {"postfix": Postfix, "sendmail": Sendmail, "exim": Exim, "cyrus": Cyrus}
 YESTERDAY = str(datetime.date.today() - datetime.timedelta(days=1))
 PASSWORDS = {"bob": "Build3r, bob's"}
 PASSWORD = "Wonder-1and, tea & cake"  # of all the others
@@ -35,11 +41,16 @@ def tree(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def new_postfix(tree, tmp_path_factory):
-    """A function that makes a running Postfix with the accounts above; use with `with`."""
-    def make():
-        server = Postfix(tmp_path_factory.mktemp("postfix") / "run", tree)
+def new_server(tree, tmp_path_factory):
+    """A function that makes a running server with the accounts above; use with `with`.
+
+    Names: see SERVERS. Mechanisms: "stock" are those that libsasl2 brings, "own" are ours.
+    """
+    def make(name, mechanisms="stock"):
+        server = SERVERS[name](tmp_path_factory.mktemp(name) / "run", tree)
         try:
+            if mechanisms == "own":
+                server.use_own_mechanisms()
             make_accounts(server)
             server.start()
         except BaseException:
@@ -47,6 +58,19 @@ def new_postfix(tree, tmp_path_factory):
             raise
         return server
     return make
+
+
+@pytest.fixture(scope="session")
+def shared_server(new_server):
+    """As new_server, but the servers are shared by the whole session: shared_server("exim", "own").
+    For tests that change nothing but their own accounts."""
+    running = {}
+    with contextlib.ExitStack() as stack:
+        def get(name, mechanisms="stock"):
+            if (name, mechanisms) not in running:
+                running[name, mechanisms] = stack.enter_context(new_server(name, mechanisms))
+            return running[name, mechanisms]
+        yield get
 
 
 def make_accounts(server):
@@ -63,14 +87,13 @@ def password_of(name):
 
 
 @pytest.fixture(scope="session")
-def server(new_postfix):
+def server(shared_server):
     """A Postfix for tests that change nothing but their own accounts."""
-    with new_postfix() as postfix:
-        yield postfix
+    return shared_server("postfix")
 
 
 @pytest.fixture(scope="module")
-def own_server(new_postfix):
+def own_server(new_server):
     """A Postfix of the module's own, for tests that change its set-up."""
-    with new_postfix() as postfix:
+    with new_server("postfix") as postfix:
         yield postfix

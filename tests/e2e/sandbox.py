@@ -2,8 +2,8 @@
 """A private machine for one server: its own /etc, /usr, /var, host name and process numbers.
 
 The host is left as it is, the network is the host's loopback. What "meson install" puts under
-DESTDIR lies over /usr and /etc in there, so programs, plugins and configuration have the paths they
-have on a real machine. Everything ends with the test, even if it is killed: see sandbox.sh.
+DESTDIR lies over /usr and /etc in there, and so do packages that are unpacked and not installed.
+So programs, plugins and configuration have the paths they have on a real machine. Everything ends with the test, even if it is killed: see sandbox.sh.
 """
 import glob
 import os
@@ -53,15 +53,15 @@ def install(tree):
 
 
 class Sandbox:
-    """Use as a context manager."""
+    """Use as a context manager. Of the `trees` that lie over the host, the first is topmost."""
 
-    def __init__(self, run, tree, hostname):
+    def __init__(self, run, trees, hostname):
         require_root()
         run.mkdir(parents=True)
         self.hostname = hostname
         self._unshare = subprocess.Popen(
             ["unshare", "--mount", "--uts", "--pid", "--mount-proc", "--fork", "--kill-child",
-             HERE / "sandbox.sh", run, tree, hostname],
+             HERE / "sandbox.sh", run, hostname, *trees],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/")
         if self._unshare.stdout.readline() != b"ready\n":
             self.close()

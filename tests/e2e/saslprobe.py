@@ -7,20 +7,21 @@ configuration file.
 """
 import ctypes
 import ctypes.util
+import gc
 import json
 import os
 import sys
 import threading
+import time
 
-OK, CB_LIST_END, CB_GETOPT, CB_LOG = 0, 0, 1, 2
+import sasldialogue
+from sasldialogue import CB_GETOPT, CB_LIST_END, OK, Callback, address
+
+CB_LOG, CB_GETPATH = 2, 3
 GETOPT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p,
                           ctypes.POINTER(ctypes.c_char_p), ctypes.POINTER(ctypes.c_uint))
 LOG = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p)
-
-
-class Callback(ctypes.Structure):
-    """sasl_callback_t"""
-    _fields_ = [("id", ctypes.c_ulong), ("proc", ctypes.c_void_p), ("context", ctypes.c_void_p)]
+GETPATH = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_char_p))
 
 
 class Propval(ctypes.Structure):
@@ -29,16 +30,27 @@ class Propval(ctypes.Structure):
                 ("nvalues", ctypes.c_uint), ("valsize", ctypes.c_uint)]
 
 
-class Server:
-    """libsasl2, initialised as a server."""
+class Mallinfo(ctypes.Structure):
+    """struct mallinfo2"""
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks",
+        "fordblks", "keepcost")]
 
-    def __init__(self, options):
+
+class Server:
+    """libsasl2, initialised as a server; of `plugins` (a folder) or of all plugins there are."""
+
+    def __init__(self, options, plugins=None):
         self.logged = []
         self.options = {key.encode(): value.encode() for key, value in options.items()}
+        self._plugins = plugins and plugins.encode()
         self._getopt, self._log = GETOPT(self._on_getopt), LOG(self._on_log)
-        self._callbacks = (Callback * 3)(
-            Callback(CB_GETOPT, ctypes.cast(self._getopt, ctypes.c_void_p).value, None),
-            Callback(CB_LOG, ctypes.cast(self._log, ctypes.c_void_p).value, None),
+        self._getpath = GETPATH(self._on_getpath)
+        self._callbacks = (Callback * 4)(
+            Callback(CB_GETOPT, address(self._getopt), None),
+            Callback(CB_LOG, address(self._log), None),
+            Callback(CB_GETPATH, address(self._getpath), None) if plugins else
+            Callback(CB_LIST_END, None, None),
             Callback(CB_LIST_END, None, None))
         self.lib = ctypes.CDLL(ctypes.util.find_library("sasl2"))
         self.lib.sasl_auxprop_getctx.restype = ctypes.c_void_p
@@ -64,17 +76,27 @@ class Server:
         self.logged.append([level, message.decode("utf-8", "replace")])
         return OK
 
+    def _on_getpath(self, _context, result):
+        result[0] = self._plugins
+        return OK
+
     def done(self):
         """Ends libsasl2."""
         self.lib.sasl_done()
 
-    def connect(self, realm, host=None):
+    def connect(self, realm, host=None, flags=0):
         """A connection, with a realm or with a host name only; dispose of it with close()."""
         conn = ctypes.c_void_p()
         self._check(self.lib.sasl_server_new(
-            b"smtp", (host or realm).encode(), None if host else realm.encode(), None, None, None,
-            0, ctypes.byref(conn)))
+            b"smtp", (host or realm).encode(), None if host else realm.encode(), None,
+            b"192.0.2.1;25", None, flags, ctypes.byref(conn)))
         return conn
+
+    def mechanisms(self, conn):
+        """What a greeting would list."""
+        text = ctypes.c_char_p()
+        code = self.lib.sasl_listmech(conn, None, b"", b" ", b"", ctypes.byref(text), None, None)
+        return text.value.decode().split() if code == OK else []
 
     def close(self, conn):
         """Ends a connection."""
@@ -114,6 +136,10 @@ class Server:
         wanted = (ctypes.c_char_p * (len(names) + 1))(*(name.encode() for name in names), None)
         self._check(self.lib.sasl_auxprop_request(conn, wanted))
         code = self.lib.sasl_user_exists(conn, b"smtp", None, user.encode())
+        return code, self.properties(conn)
+
+    def properties(self, conn):
+        """The properties of a connection."""
         values = {}
         context = ctypes.c_void_p(self.lib.sasl_auxprop_getctx(conn))
         for prop in self.lib.prop_get(context):
@@ -122,7 +148,7 @@ class Server:
             values[prop.name.decode()] = [
                 ctypes.string_at(prop.values[i], prop.valsize if prop.nvalues == 1 else -1).hex()
                 for i in range(prop.nvalues)] if prop.values else None
-        return code, values
+        return values
 
 
 def opened():
@@ -154,7 +180,7 @@ def lookup(args):
     server = Server(args["options"])
     result = {"opened_first": opened()}
     for user in args["users"]:
-        conn = server.connect(args["realm"])
+        conn = server.connect(args["realm"], args.get("host"))
         result[user] = server.lookup(conn, user, args["names"])
         server.close(conn)
     result["opened"], result["log"] = opened(), server.logged
@@ -174,6 +200,46 @@ def check(args):
     return {"codes": codes, "log": log}
 
 
+def dialogue(args):
+    """Each of `logins` through the mechanisms, each on a connection of its own or on one.
+
+    A login has what sasldialogue.Client or .Script takes; `settings` is what set_up() takes,
+    and `flags`."""
+    server = Server(args["options"], args.get("plugins"))
+    assert server.lib.sasl_client_init(None) == OK
+    settings = dict(args.get("settings", {}))
+    flags, host = settings.pop("flags", 0), args.get("host")
+    opened_first, logged_first = opened(), len(server.logged)
+    logins, conn, offered, kept = [], None, None, []
+    for login in args["logins"] or [None]:
+        if conn is None or not args.get("one_connection"):
+            conn = server.connect(args["realm"], host, flags)
+            kept.append(sasldialogue.set_up(server.lib, conn, **settings))
+            offered = server.mechanisms(conn)
+        if login:
+            logins.append(log_in(server, conn, dict(login)))
+        if not args.get("one_connection"):
+            server.close(conn)
+    if args.get("one_connection"):
+        server.close(conn)
+    log = server.logged[logged_first:]
+    server.lib.sasl_client_done()
+    server.done()
+    return {"logins": logins, "offered": offered, "log": log, "opened_first": opened_first,
+            "opened_after": opened()}
+
+
+def log_in(server, conn, login):
+    """One login; returns what sasldialogue.run() does, and how many lines it logged."""
+    initial, before = login.pop("initial", True), len(server.logged)
+    make = sasldialogue.Script if "messages" in login else (
+        lambda **kwargs: sasldialogue.Client(server.lib, **kwargs))
+    client = make(**login)
+    result = sasldialogue.run(server.lib, conn, client, initial)
+    client.close()
+    return {**result, "logged": [text for _level, text in server.logged[before:]]}
+
+
 def store(args):
     """Stores properties, then looks whether a login still works."""
     server = Server(args["options"])
@@ -183,6 +249,35 @@ def store(args):
     server.close(conn)
     server.done()
     return [code, login]
+
+
+def allocated():
+    """Bytes that the C library has given out and not got back."""
+    libc = ctypes.CDLL(None)
+    libc.mallinfo2.restype = Mallinfo
+    return libc.mallinfo2().uordblks
+
+
+def cycle_mechanisms(args):
+    """Starts and ends libsasl2 many times, with logins through mechanisms, of which the last is
+    left unfinished; returns [files open, mappings, bytes allocated] of each time."""
+    counts = []
+    for _ in range(args["times"]):
+        server = Server(args["options"], args.get("plugins"))
+        assert server.lib.sasl_client_init(None) == OK
+        for login in args["logins"]:
+            conn = server.connect(args["realm"])
+            login = dict(login)
+            expected = login.pop("expected")
+            result = log_in(server, conn, login)
+            assert result["code"] == expected, result
+            server.close(conn)
+        server.lib.sasl_client_done()
+        server.done()
+        del server
+        gc.collect()
+        counts.append([count_fds(), count_maps(), allocated()])
+    return counts
 
 
 def cycle(args):
@@ -219,6 +314,10 @@ def threads(args):
         worker.start()
     for worker in workers:
         worker.join()
+    # Python's join() does not wait for the end of the thread itself, in which OpenSSL still cleans
+    # up what the end of libsasl2 is going to free.
+    while len(os.listdir("/proc/self/task")) > 1:
+        time.sleep(0.001)
     server.done()
     return {"codes": codes, "opened_after": opened()}
 
@@ -245,5 +344,6 @@ def fork(args):
 
 if __name__ == "__main__":
     COMMANDS = {"lookup": lookup, "check": check, "store": store, "cycle": cycle,
-                "threads": threads, "fork": fork}
+                "threads": threads, "fork": fork, "dialogue": dialogue,
+                "cycle_mechanisms": cycle_mechanisms}
     print(json.dumps(COMMANDS[sys.argv[1]](json.load(sys.stdin))))

@@ -2,7 +2,7 @@
 """Runs saslprobe.py in a sandbox: what does a server get from the plugin?"""
 import json
 
-from postfix import HOSTNAME
+from mailserver import HOSTNAME
 from sandbox import HERE
 
 OPTIONS = {"pwcheck_method": "auxprop", "auxprop_plugin": "mailauth"}
@@ -15,14 +15,34 @@ def probe(server, command, options=None, **args):
     return json.loads(done.stdout)
 
 
-def lookup(server, users, names, options=None):
-    """What each user's lookup gave: {user: {name: bytes or None}}."""
+def lookup_all(server, users, names, options=None):
+    """What each user's lookup gave: {user: {name: [bytes, ...]}}."""
     result = probe(server, "lookup", options, users=users, names=names)
-    values = {}
-    for user in users:
-        _code, props = result[user]
-        values[user] = {}
+    return {user: {name: [bytes.fromhex(value) for value in found or []]
+                   for name, found in result[user][1].items()} for user in users}
+
+
+def lookup(server, users, names, options=None):
+    """The same for properties of one value: {user: {name: bytes or None}}."""
+    values = lookup_all(server, users, names, options)
+    for props in values.values():
         for name, found in props.items():
-            assert found is None or len(found) <= 1
-            values[user][name] = bytes.fromhex(found[0]) if found else None
+            assert len(found) <= 1
+            props[name] = found[0] if found else None
     return values
+
+
+def dialogue(server, logins, options=None, **args):
+    """Logins through mechanisms, see saslprobe.py; returns its whole result."""
+    return probe(server, "dialogue", options, logins=logins, **args)
+
+
+def verdicts(result):
+    """What libsasl2 said at the end of each login."""
+    return [login["code"] for login in result["logins"]]
+
+
+def log_lines(result):
+    """What we logged of each login that was decided: [[line, ...], ...]."""
+    return [[line for line in login["logged"] if "mailauth login:" in line]
+            for login in result["logins"]]

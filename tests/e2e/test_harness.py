@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 
-from postfix import is_open, wait_for
+from mailserver import is_open, wait_for
 from sandbox import HERE
 
 SCRIPT = """

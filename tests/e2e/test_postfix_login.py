@@ -5,10 +5,10 @@ import smtplib
 
 import pytest
 
-import clients
-from clients import authenticate, connect, login
+import submit
 from conftest import PASSWORD, password_of
-from postfix import HOSTNAME, wait_for
+from mailserver import HOSTNAME, wait_for
+from submit import authenticate, connect, login
 
 WAYS = [("CRAM-MD5", "none"), ("CRAM-MD5", "starttls"), ("CRAM-MD5", "tls"),
         ("PLAIN", "starttls"), ("PLAIN", "tls"), ("LOGIN", "starttls"), ("LOGIN", "tls")]
@@ -21,7 +21,7 @@ def delivered(server, queue_id):
         if f": {queue_id}: " in line and "status=sent" in line and "postfix/discard" in line])
 
 
-@pytest.mark.parametrize("client", clients.CLIENTS)
+@pytest.mark.parametrize("client", submit.CLIENTS)
 @pytest.mark.parametrize("mech,tls", WAYS)
 def test_accepts_the_right_password_and_delivers(server, mech, tls, client):
     start = server.log_size()
@@ -32,7 +32,7 @@ def test_accepts_the_right_password_and_delivers(server, mech, tls, client):
     assert f"sasl_method={mech}, sasl_username=alice@{HOSTNAME}" in log
 
 
-@pytest.mark.parametrize("client", clients.CLIENTS)
+@pytest.mark.parametrize("client", submit.CLIENTS)
 @pytest.mark.parametrize("mech,tls", WAYS)
 def test_refuses_a_wrong_password(server, mech, tls, client):
     reply = login(server, "alice", PASSWORD + "r", mech, tls, client)
@@ -93,12 +93,14 @@ def test_attempts_in_one_connection_are_independent(server, attempts):
 
 
 @pytest.mark.parametrize("port", ["smtp", "submission"])
-def test_offers_cram_md5_alone_without_tls(server, port):
+def test_offers_no_plaintext_without_tls(server, port):
+    encrypted = ["CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"]
     with connect(server, getattr(server, port), "none") as smtp:
-        assert smtp.esmtp_features["auth"].split() == ["CRAM-MD5"]
+        assert sorted(smtp.esmtp_features["auth"].split()) == encrypted
         smtp.starttls()
         smtp.ehlo()
-        assert sorted(smtp.esmtp_features["auth"].split()) == ["CRAM-MD5", "LOGIN", "PLAIN"]
+        offered = smtp.esmtp_features["auth"].split()
+        assert sorted(offered) == sorted([*encrypted, "LOGIN", "PLAIN"])
 
 
 @pytest.mark.parametrize("port", ["smtp", "submission"])
@@ -108,7 +110,7 @@ def test_refuses_plaintext_without_tls(server, port, mech):
         code, text = authenticate(smtp, mech, "alice", PASSWORD)
         assert code == 535 and "encryption needed" in text
         assert smtp.mail("alice@example.test")[0] == 250
-        assert smtp.rcpt(clients.RCPT)[0] in (550, 554)
+        assert smtp.rcpt(submit.RCPT)[0] in (550, 554)
 
 
 @pytest.mark.parametrize("port,tls", [("smtp", "none"), ("submission", "none"),
@@ -116,7 +118,7 @@ def test_refuses_plaintext_without_tls(server, port, mech):
 def test_relays_only_after_a_login(server, port, tls):
     with connect(server, getattr(server, port), tls) as smtp:
         smtp.mail("alice@example.test")
-        code, text = smtp.rcpt(clients.RCPT)
+        code, text = smtp.rcpt(submit.RCPT)
         assert code == 554 and re.search(b"Relay access denied|Access denied", text), text
 
 

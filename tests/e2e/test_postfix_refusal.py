@@ -5,9 +5,9 @@ Run with `mailauth_group: smtp`, as smtpd.conf suggests.
 """
 import pytest
 
-from clients import authenticate, connect, login
 from conftest import PASSWORD
-from postfix import HOSTNAME
+from mailserver import HOSTNAME
+from submit import authenticate, connect, login
 
 REFUSED = "535 5.7.8 Error: authentication failed: authentication failure"
 WAYS = [("CRAM-MD5", "none"), ("PLAIN", "starttls"), ("LOGIN", "tls")]

@@ -5,9 +5,10 @@ import shutil
 import lmdb
 import pytest
 
-from clients import login
 from conftest import PASSWORD, password_of
-from postfix import HOSTNAME, JAIL
+from mailserver import HOSTNAME
+from postfix import JAIL
+from submit import login
 
 STORE = "/var/lib/mailauth/accounts.mdb"
 KEY = "/etc/mailauth/store.key"

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The plugin in a server of our own: what it hands out, opens, and leaves behind."""
+import base64
 import hashlib
+import hmac
 
 import pytest
 
 import cram
 from conftest import PASSWORD, password_of
-from postfix import HOSTNAME
-from saslproperties import OPTIONS, lookup, probe
+from mailserver import HOSTNAME
+from saslproperties import (OPTIONS, dialogue, log_lines, lookup, lookup_all, probe, verdicts)
 
 PLAIN, CRAM, CLEAR = "*cmusaslsecretPLAIN", "*cmusaslsecretCRAM-MD5", "*userPassword"
+DIGEST, SCRAM = "*cmusaslsecretDIGEST-MD5", "*authPassword"
+HASHES = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
+CANON = {"pwcheck_method": "auxprop", "auxprop_plugin": "mailauth", "canon_user_plugin": "mailauth"}
 OK, BADAUTH, UNAVAIL, CONSTRAINT = 0, -13, -24, -30
 UNNAMED = {"pwcheck_method": "auxprop"}  # every plugin is loaded, nobody names ours
 DECOYS = ["nobody", "nobody2", "lou-locked", "eve-expired", "alice@elsewhere.test", "x" * 300]
@@ -35,19 +40,171 @@ def test_serves_no_property_of_the_authorization_identity(server):
 
 
 def test_does_not_know_other_properties(server):
-    assert lookup(server, ["alice"], ["*authPassword", "*x"])["alice"]["*x"] is None
+    names = ["*cmusaslsecretAPOP", "*x", "*mailauthNameForm"]
+    props = lookup(server, ["alice"], names)["alice"]
+    assert all(props[name] is None for name in names)
+
+
+def ha1(user, realm=HOSTNAME, password=PASSWORD):
+    """RFC 2831 section 2.1.2.1: the hash that a client makes of what its user typed."""
+    return hashlib.md5(f"{user}:{realm}:{password}".encode()).digest()
+
+
+def scram_values(values):
+    """{mechanism: (iterations, salt, stored key, server key)} of *authPassword."""
+    result = {}
+    for value in values:
+        mech, salted, keys = value.decode().split("$")
+        iterations, salt = salted.split(":")
+        result[mech] = (int(iterations), *map(base64.b64decode, [salt, *keys.split(":")]))
+    return result
+
+
+def is_of(mech, value, password):
+    """Is a SCRAM verifier that password's? RFC 5802 section 3."""
+    iterations, salt, stored, server_key = value
+    name = HASHES[mech]
+    salted = hashlib.pbkdf2_hmac(name, password.encode(), salt, iterations)
+    client = hmac.digest(salted, b"Client Key", name)
+    return (hashlib.new(name, client).digest(), hmac.digest(salted, b"Server Key", name)) == (
+        stored, server_key)
+
+
+def test_hands_out_a_verifier_for_each_hash_of_scram(server):
+    server.mailuser("add", "--mech", "SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512", "--stdin", "scott",
+                    stdin=PASSWORD + "\n", check=False)
+    found = lookup_all(server, ["alice", "scott", "nobody"], [CLEAR, SCRAM])
+    for user, right in (("alice", {"SCRAM-SHA-1", "SCRAM-SHA-256"}), ("scott", set(HASHES)),
+                        ("nobody", set())):
+        values = scram_values(found[user][SCRAM])
+        assert set(values) == set(HASHES) and found[user][CLEAR] == []
+        assert {mech for mech in HASHES if is_of(mech, values[mech], PASSWORD)} == right
+
+
+def test_the_verifier_of_digest_md5_fits_the_name_as_it_was_typed(server):
+    full = f"alice@{HOSTNAME}"
+    for options, form in ((OPTIONS, "alice"), (CANON, full)):
+        found = lookup(server, ["alice", full], [CLEAR, DIGEST], options)
+        assert found["alice"][DIGEST] == ha1("alice")
+        assert found[full][DIGEST] == ha1(form)
+        assert found["alice"][CLEAR] is None
+
+
+def test_the_realm_of_digest_md5_is_the_one_that_is_offered(server):
+    server.mailuser("add", "--stdin", "dee@second.test", stdin=PASSWORD + "\n", check=False)
+    for place in ({"realm": "second.test"}, {"realm": "", "host": "second.test"}):
+        result = probe(server, "lookup", CANON, users=["dee", "dee@second.test"], names=[DIGEST],
+                       **place)
+        for user in ("dee", "dee@second.test"):
+            assert result[user][1][DIGEST] == [ha1(user, "second.test").hex()]
+
+
+@pytest.mark.parametrize("mech,prop,size", [
+    ("CRAM-MD5", CRAM, 32), ("DIGEST-MD5", DIGEST, 16), ("SCRAM-SHA-256", SCRAM, None)])
+def test_the_password_is_the_last_resort(server, mech, prop, size):
+    """Of one who keeps it, and has no other verifier that would do."""
+    user = f"last-{mech.lower()}"
+    server.mailuser("add", "--recoverable", "--mech", mech, "--stdin", user,
+                    stdin=PASSWORD + "\n", check=False)
+    found = lookup_all(server, [user], [CLEAR, prop])[user]
+    assert found[CLEAR] == [] and len(found[prop]) == (1 if size else 3)
+    assert size is None or len(found[prop][0]) == size
+    other = CRAM if prop != CRAM else DIGEST
+    found = lookup_all(server, [user], [CLEAR, other])[user]
+    assert found[CLEAR] == [PASSWORD.encode()] and found[other] == []
 
 
 def test_gives_decoys_that_look_real_and_do_not_change(server):
-    first = lookup(server, DECOYS, [CLEAR, PLAIN, CRAM])
-    assert lookup(server, DECOYS, [CLEAR, PLAIN, CRAM]) == first
-    for name in (PLAIN, CRAM):
-        values = [first[user][name] for user in DECOYS]
-        assert len(set(values)) == len(DECOYS)
-        assert {len(value) for value in values} == {33 if name == PLAIN else 32}
+    names, sizes = [CLEAR, PLAIN, CRAM, DIGEST, SCRAM], {PLAIN: 33, CRAM: 32, DIGEST: 16}
+    first = lookup_all(server, DECOYS, names)
+    assert lookup_all(server, DECOYS, names) == first
+    salts = set()
     for user in DECOYS:
-        assert first[user][PLAIN][16:17] == b"\0" and first[user][CLEAR] is None
-    assert first["lou-locked"][CRAM] != cram.verifier(PASSWORD)
+        assert first[user][CLEAR] == [] and first[user][PLAIN][0][16:17] == b"\0"
+        for name, size in sizes.items():
+            assert [len(value) for value in first[user][name]] == [size]
+        values = scram_values(first[user][SCRAM])
+        assert set(values) == set(HASHES)
+        assert not any(is_of(mech, value, PASSWORD) for mech, value in values.items())
+        salts |= {salt for _iterations, salt, *_keys in values.values()}
+    assert len(salts) == len(DECOYS) * len(HASHES)  # what a client sees differs
+    assert first["lou-locked"][CRAM][0] != cram.verifier(PASSWORD)
+    assert first["lou-locked"][DIGEST][0] != ha1("lou-locked")
+
+
+def test_locking_an_account_changes_nothing_that_a_client_sees_of_it(server):
+    server.mailuser("add", "--stdin", "lana", stdin=PASSWORD + "\n", check=False)
+    salts = []
+    for option in ("--unlock", "--lock", "--unlock"):
+        server.mailuser("passwd", option, "lana")
+        values = scram_values(lookup_all(server, ["lana"], [SCRAM])["lana"][SCRAM])
+        salts.append([values[mech][:2] for mech in sorted(values)])
+        assert is_of("SCRAM-SHA-1", values["SCRAM-SHA-1"], PASSWORD) == (option == "--unlock")
+    assert salts[0] == salts[1] == salts[2]
+
+
+STOCK = ["CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "PLAIN", "LOGIN"]
+
+
+@pytest.mark.parametrize("mech", STOCK)
+def test_serves_the_mechanisms_of_libsasl2(server, mech):
+    full = f"alice@{HOSTNAME}"
+    names = [("alice", PASSWORD, OK), (full, PASSWORD, OK), ("alice", "x", BADAUTH),
+             ("nobody", PASSWORD, BADAUTH), ("lou-locked", PASSWORD, BADAUTH),
+             (f"nobody@{HOSTNAME}", PASSWORD, BADAUTH)]
+    logins = [{"mechs": mech, "user": user, "password": password} for user, password, _ in names]
+    result = dialogue(server, logins, CANON)
+    assert verdicts(result) == [code for *_, code in names]
+    assert {login["user"] for login in result["logins"]} == {f"alice@{HOSTNAME}", None}
+    replies = [len(login["replies"]) for login in result["logins"][2:]]
+    assert len(set(replies)) == 1  # all of them fail at the same place
+    assert all(len(lines) <= 1 for lines in log_lines(result))
+
+
+@pytest.mark.parametrize("typed,seen", [
+    ("alice", "alice"), ("ALICE", "alice"), ("Alice@MAIL.Example.test", "alice"),
+    (" alice ", "alice"), (f"alice@{HOSTNAME}", "alice")])
+def test_canon_user_answers_with_the_stored_name(server, typed, seen):
+    logins = [{"mechs": mech, "user": typed, "password": PASSWORD} for mech in ("PLAIN", "CRAM-MD5")]
+    result = dialogue(server, logins, CANON)
+    assert [login["user"] for login in result["logins"]] == [f"{seen}@{HOSTNAME}"] * 2
+
+
+@pytest.mark.parametrize("mech", STOCK)
+@pytest.mark.parametrize("typed", [
+    "al/ice", "..", "-alice", "al ice", "x" * 65, "x" * 900, "a@b@c", "@", "alice@", "\u00fc:x"])
+def test_canon_user_lets_what_is_no_name_fail_like_a_wrong_password(server, mech, typed):
+    logins = [{"mechs": mech, "user": user, "password": "x"} for user in ("alice", typed)]
+    wrong, junk = dialogue(server, logins, CANON)["logins"]
+    assert wrong["code"] == junk["code"] == BADAUTH
+    assert len(wrong["replies"]) == len(junk["replies"])
+    assert ["bad-name" in line for line in junk["logged"] if "mailauth" in line] == [True]
+
+
+def test_canon_user_takes_an_authorization_identity_and_other_flags_along(server):
+    same = {"mechs": "PLAIN", "user": "alice", "password": PASSWORD, "authzid": "ALICE"}
+    other = {**same, "authzid": "bob"}
+    digest = {**same, "mechs": "DIGEST-MD5", "authzid": f"Alice@{HOSTNAME}"}
+    result = dialogue(server, [same, other, digest], CANON)
+    assert result["logins"][0]["user"] == result["logins"][2]["user"] == f"alice@{HOSTNAME}"
+    assert result["logins"][1]["user"] is None
+
+
+@pytest.mark.parametrize("first,then", [("alice", f"alice@{HOSTNAME}"),
+                                        (f"alice@{HOSTNAME}", "alice")])
+def test_a_second_attempt_on_a_connection_has_its_own_form(server, first, then):
+    def login(user, password, mech="DIGEST-MD5"):
+        return {"mechs": mech, "user": user, "password": password}
+    logins = [login(first, "x"), login(then, "x"), login(first, "x", "SCRAM-SHA-1"),
+              login(then, PASSWORD)]
+    result = dialogue(server, logins, CANON, one_connection=True)
+    assert verdicts(result) == [BADAUTH] * 3 + [OK]
+
+
+def test_a_store_that_is_away_is_temporary_for_every_mechanism(server):
+    options = {**CANON, "mailauth_config": "/etc/mailauth/nowhere.conf"}
+    logins = [{"mechs": mech, "user": "alice", "password": PASSWORD} for mech in STOCK]
+    assert verdicts(dialogue(server, logins, options)) == [UNAVAIL] * len(STOCK)
 
 
 @pytest.mark.parametrize("call", ["checkpass", "plain"])

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from clients import login
 from conftest import PASSWORD, password_of
-from postfix import HOSTNAME
+from mailserver import HOSTNAME
+from submit import login
 
 WAYS = [("CRAM-MD5", "none"), ("PLAIN", "starttls"), ("LOGIN", "tls")]
 

@@ -6,10 +6,10 @@ import hashlib
 import pytest
 
 import cram
-from clients import login
 from conftest import PASSWORD, password_of
-from postfix import HOSTNAME
+from mailserver import HOSTNAME
 from saslproperties import lookup
+from submit import login
 
 FILES = ["/var/lib/mailauth/accounts.mdb", "/var/lib/mailauth/accounts.mdb-lock"]
 KEPT = "Kept 4 ever, sealed"

@@ -322,7 +322,9 @@ static void put_pair(struct ma_buf *out, const char *name, struct ma_span value)
 {
 	if (value.len == 0)
 		return;
-	ma_buf_printf(out, " %s=", name);
+	ma_buf_put_text(out, " ");
+	ma_buf_put_text(out, name);
+	ma_buf_put_text(out, "=");
 	ma_buf_put_escaped(out, value);
 }
 
@@ -349,7 +351,8 @@ void ma_login_log(const struct ma_login *login, enum mailauth_status status)
 
 	if (!ma_log_wants(log, MAILAUTH_LOG_INFO))
 		return;
-	ma_buf_printf(&out, "result=%s", result_name(status));
+	ma_buf_put_text(&out, "result=");
+	ma_buf_put_text(&out, result_name(status));
 	put_pair(&out, "reason", ma_span_text(ma_reason_name(login->reason)));
 	put_pair(&out, "mech", request_text(login->mech != NULL ? login->mech->name : NULL));
 	put_pair(&out, "service", request_text(login->request->service));

@@ -17,81 +17,79 @@
 struct mailauth_session {
 	struct mailauth *ctx;
 	const struct ma_mech *mech;
-	struct mailauth_request request; /* its texts are ours */
+	struct mailauth_request request; /* what it points to is ours */
 	struct mailauth_binding bindings[MAILAUTH_BINDINGS_MAX];
-	uint8_t binding_bytes[MAILAUTH_BINDINGS_MAX][MAILAUTH_BINDING_MAX];
 	struct ma_login login;
 	bool is_checked; /* the proof was right, the client has yet to say that it knows */
 	bool is_over;
 	bool is_proven;
 	struct ma_buf reply;
+	/* The mechanism's state, and behind it the copies of what the request pointed to. */
 	_Alignas(max_align_t) uint8_t state[];
 };
 
-static enum mailauth_status copy_text(const char *text, const char **copy_out)
+/* The texts of a request, one after the other; NULL behind the last. */
+static const char **text_of(struct mailauth_request *request, size_t i)
 {
-	*copy_out = NULL;
-	if (text == NULL)
-		return MAILAUTH_OK;
-	*copy_out = ma_text_copy(ma_span_text(text));
-	return *copy_out != NULL ? MAILAUTH_OK : MAILAUTH_E_NOMEM;
+	const char **const texts[] = {&request->service, &request->peer, &request->group,
+				      &request->realm, &request->host};
+
+	return i < MA_ARRAY_SIZE(texts) ? texts[i] : NULL;
 }
 
-static void free_text(const char **text)
+/* How much room copies of all that the request points to take. */
+static size_t room_for(struct mailauth_request *request)
 {
-	union {
-		const char *in;
-		char *out;
-	} address = {.in = *text};
+	const char **text;
+	size_t size = 0;
 
-	ma_free(address.out);
-	*text = NULL;
+	for (size_t i = 0; (text = text_of(request, i)) != NULL; i++)
+		size += *text != NULL ? strlen(*text) + 1 : 0;
+	for (size_t i = 0; i < request->n_bindings; i++)
+		size += strlen(request->bindings[i].type) + 1 + request->bindings[i].len;
+	return size;
 }
 
-static enum mailauth_status own_request(struct mailauth_request *request)
+static const void *put_copy(uint8_t **room, const void *p, size_t len)
 {
-	struct mailauth_request from = *request;
-	enum mailauth_status status;
+	uint8_t *copy = *room;
 
-	request->service = NULL;
-	request->peer = NULL;
-	request->group = NULL;
-	request->realm = NULL;
-	request->host = NULL;
-	request->n_bindings = 0; /* own_bindings() does these */
-	status = copy_text(from.service, &request->service);
-	if (status == MAILAUTH_OK)
-		status = copy_text(from.peer, &request->peer);
-	if (status == MAILAUTH_OK)
-		status = copy_text(from.group, &request->group);
-	if (status == MAILAUTH_OK)
-		status = copy_text(from.realm, &request->realm);
-	if (status == MAILAUTH_OK)
-		status = copy_text(from.host, &request->host);
-	return status;
+	memcpy(copy, p, len);
+	*room += len;
+	return copy;
 }
 
-static enum mailauth_status own_bindings(struct mailauth_session *session,
-					 const struct mailauth_request *from)
+static void own_request(struct mailauth_session *session)
 {
-	for (size_t i = 0; i < from->n_bindings; i++) {
-		const struct mailauth_binding *binding = &from->bindings[i];
-		struct mailauth_binding *copy = &session->bindings[i];
-		enum mailauth_status status;
+	struct mailauth_request *request = &session->request;
+	uint8_t *room = session->state + session->mech->state_size;
+	const char **text;
+
+	for (size_t i = 0; (text = text_of(request, i)) != NULL; i++)
+		if (*text != NULL)
+			*text = put_copy(&room, *text, strlen(*text) + 1);
+	for (size_t i = 0; i < request->n_bindings; i++) {
+		const struct mailauth_binding *from = &request->bindings[i];
+
+		session->bindings[i] = (struct mailauth_binding){
+			.type = put_copy(&room, from->type, strlen(from->type) + 1),
+			.p = put_copy(&room, from->p, from->len),
+			.len = from->len,
+		};
+	}
+	request->bindings = session->bindings;
+}
+
+static bool are_bindings(const struct mailauth_request *request)
+{
+	for (size_t i = 0; i < request->n_bindings; i++) {
+		const struct mailauth_binding *binding = &request->bindings[i];
 
 		if (binding->type == NULL || binding->p == NULL || binding->len == 0 ||
 		    binding->len > MAILAUTH_BINDING_MAX)
-			return MAILAUTH_E_USAGE;
-		status = copy_text(binding->type, &copy->type);
-		if (status != MAILAUTH_OK)
-			return status;
-		memcpy(session->binding_bytes[i], binding->p, binding->len);
-		copy->p = session->binding_bytes[i];
-		copy->len = binding->len;
-		session->request.n_bindings = i + 1;
+			return false;
 	}
-	session->request.bindings = session->bindings;
-	return MAILAUTH_OK;
+	return true;
 }
 
 /* A password in the clear needs TLS, unless the administrator says otherwise. */
@@ -104,7 +102,7 @@ enum mailauth_status mailauth_session_new(struct mailauth *ctx, const char *mech
 					  const struct mailauth_request *request,
 					  struct mailauth_session **session_out)
 {
-	MA_CLEANUP(mailauth_session_free) struct mailauth_session *session = NULL;
+	struct mailauth_session *session;
 	const struct ma_mech *mech;
 	struct mailauth_request copy;
 	enum mailauth_status status;
@@ -112,7 +110,8 @@ enum mailauth_status mailauth_session_new(struct mailauth *ctx, const char *mech
 	if (session_out == NULL)
 		return MAILAUTH_E_USAGE;
 	*session_out = NULL;
-	if (ctx == NULL || mech_name == NULL || !ma_request_copy(request, &copy))
+	if (ctx == NULL || mech_name == NULL || !ma_request_copy(request, &copy) ||
+	    !are_bindings(&copy))
 		return MAILAUTH_E_USAGE;
 	mech = ma_mech_find(ma_span_text(mech_name));
 	if (mech == NULL || (mech->by_password && !may_send_password(ctx, &copy)) ||
@@ -121,7 +120,7 @@ enum mailauth_status mailauth_session_new(struct mailauth *ctx, const char *mech
 	status = ma_engine_start(ctx);
 	if (status != MAILAUTH_OK)
 		return status;
-	session = ma_alloc(sizeof(*session) + mech->state_size);
+	session = ma_alloc(sizeof(*session) + mech->state_size + room_for(&copy));
 	if (session == NULL)
 		return MAILAUTH_E_NOMEM;
 	session->ctx = ctx;
@@ -129,12 +128,9 @@ enum mailauth_status mailauth_session_new(struct mailauth *ctx, const char *mech
 	session->request = copy;
 	session->reply = ma_buf(MAILAUTH_MESSAGE_MAX);
 	ma_login_init(&session->login, ctx, &session->request, mech);
-	status = own_request(&session->request);
-	if (status == MAILAUTH_OK)
-		status = own_bindings(session, &copy);
-	if (status == MAILAUTH_OK)
-		*session_out = ma_steal(session);
-	return status;
+	own_request(session);
+	*session_out = session;
+	return MAILAUTH_OK;
 }
 
 void mailauth_session_free(struct mailauth_session **session_in)
@@ -145,13 +141,6 @@ void mailauth_session_free(struct mailauth_session **session_in)
 		return;
 	if (!session->is_over)
 		ma_login_abort(&session->login);
-	for (size_t i = 0; i < MA_ARRAY_SIZE(session->bindings); i++)
-		free_text(&session->bindings[i].type);
-	free_text(&session->request.service);
-	free_text(&session->request.peer);
-	free_text(&session->request.group);
-	free_text(&session->request.realm);
-	free_text(&session->request.host);
 	ma_buf_clear(&session->reply);
 	ma_wipe(session->state, session->mech->state_size);
 	ma_free(session);

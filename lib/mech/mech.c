@@ -213,7 +213,9 @@ enum mailauth_status ma_mech_challenge(const struct ma_exchange *exchange, struc
 		return status;
 	ma_buf_put_text(out, "<");
 	ma_hex_encode(ma_span(nonce, sizeof(nonce)), out);
-	ma_buf_printf(out, ".%lld@", (long long)exchange->now_s);
+	ma_buf_put_text(out, ".");
+	ma_buf_put_decimal(out, (uint64_t)exchange->now_s);
+	ma_buf_put_text(out, "@");
 	put_host(exchange->host, out);
 	ma_buf_put_text(out, ">");
 	return ma_buf_status(out);

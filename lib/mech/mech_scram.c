@@ -181,7 +181,10 @@ bool ma_scram_format(const struct ma_kind *kind, struct ma_span secret, struct m
 
 	if (!decode(kind, secret, &keys))
 		return false;
-	ma_buf_printf(out, "%s$%lu:", schemes[kind->hash], (unsigned long)keys.iterations);
+	ma_buf_put_text(out, schemes[kind->hash]);
+	ma_buf_put_text(out, "$");
+	ma_buf_put_decimal(out, keys.iterations);
+	ma_buf_put_text(out, ":");
 	ma_base64_encode(keys.salt, out);
 	ma_buf_put_text(out, "$");
 	ma_base64_encode(keys.stored_key, out);
@@ -369,7 +372,8 @@ static enum mailauth_status put_server_first(struct ma_exchange *exchange, struc
 	state->nonce_len = out.len - 2;
 	ma_buf_put_text(&out, ",s=");
 	ma_base64_encode(keys->salt, &out);
-	ma_buf_printf(&out, ",i=%lu", (unsigned long)keys->iterations);
+	ma_buf_put_text(&out, ",i=");
+	ma_buf_put_decimal(&out, keys->iterations);
 	state->server_first_len = out.len;
 	return ma_buf_status(&out);
 }

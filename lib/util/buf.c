@@ -106,7 +106,10 @@ static void put_number(struct ma_buf *buf, uint64_t value, size_t n_bytes)
 
 void ma_buf_put_u8(struct ma_buf *buf, uint8_t value)
 {
-	put_number(buf, value, sizeof(value));
+	uint8_t *at = ma_buf_reserve(buf, 1);
+
+	if (at != NULL)
+		*at = value;
 }
 
 void ma_buf_put_u16(struct ma_buf *buf, uint16_t value)
@@ -149,6 +152,18 @@ void ma_buf_put_text(struct ma_buf *buf, const char *text)
 	ma_buf_put(buf, ma_span_text(text));
 }
 
+void ma_buf_put_decimal(struct ma_buf *buf, uint64_t value)
+{
+	char digits[20];
+	size_t start = sizeof(digits);
+
+	do {
+		digits[--start] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	ma_buf_put(buf, ma_span(digits + start, sizeof(digits) - start));
+}
+
 void ma_buf_printf(struct ma_buf *buf, const char *fmt, ...)
 {
 	char text[1024];
@@ -165,15 +180,24 @@ void ma_buf_printf(struct ma_buf *buf, const char *fmt, ...)
 	ma_buf_put(buf, ma_span(text, (size_t)n));
 }
 
+static bool is_log_safe(uint8_t c)
+{
+	return c > ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
 void ma_buf_put_escaped(struct ma_buf *buf, struct ma_span bytes)
 {
-	for (size_t i = 0; i < bytes.len; i++) {
-		uint8_t c = bytes.p[i];
+	while (bytes.len > 0) {
+		size_t len = 0;
 
-		if (c > ' ' && c < 0x7f && c != '"' && c != '\\')
-			ma_buf_put_u8(buf, c);
-		else
-			ma_buf_printf(buf, "\\x%02x", c);
+		while (len < bytes.len && is_log_safe(bytes.p[len]))
+			len++;
+		ma_buf_put(buf, ma_span(bytes.p, len));
+		bytes = ma_span(bytes.p + len, bytes.len - len);
+		if (bytes.len == 0)
+			break;
+		ma_buf_printf(buf, "\\x%02x", bytes.p[0]);
+		bytes = ma_span(bytes.p + 1, bytes.len - 1);
 	}
 }
 

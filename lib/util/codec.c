@@ -32,10 +32,11 @@ bool ma_hex_decode(struct ma_span text, uint8_t *out, size_t len)
 void ma_hex_encode(struct ma_span bytes, struct ma_buf *out)
 {
 	static const char digits[] = "0123456789abcdef";
+	uint8_t *text = ma_buf_reserve(out, 2 * bytes.len);
 
-	for (size_t i = 0; i < bytes.len; i++) {
-		ma_buf_put_u8(out, (uint8_t)digits[bytes.p[i] >> 4]);
-		ma_buf_put_u8(out, (uint8_t)digits[bytes.p[i] & 0xf]);
+	for (size_t i = 0; text != NULL && i < bytes.len; i++) {
+		text[2 * i] = (uint8_t)digits[bytes.p[i] >> 4];
+		text[2 * i + 1] = (uint8_t)digits[bytes.p[i] & 0xf];
 	}
 }
 

@@ -225,6 +225,33 @@ START_TEST(escapes_all_but_plain_ascii)
 }
 END_TEST
 
+START_TEST(decimals_are_as_printf_writes_them)
+{
+	static const struct {
+		uint64_t value;
+		const char *text;
+	} rows[] = {
+		{0, "0"},
+		{9, "9"},
+		{10, "10"},
+		{1700000000, "1700000000"},
+		{UINT64_MAX, "18446744073709551615"},
+	};
+
+	for (size_t i = 0; i < MA_ARRAY_SIZE(rows); i++) {
+		char bytes[20];
+		struct ma_buf buf = ma_buf_fixed(bytes, strlen(rows[i].text));
+
+		ma_buf_put_decimal(&buf, rows[i].value);
+		ck_assert_int_eq(ma_buf_status(&buf), MAILAUTH_OK);
+		ck_assert(ma_span_equal(ma_buf_span(&buf), ma_span_text(rows[i].text)));
+		buf = ma_buf_fixed(bytes, strlen(rows[i].text) - 1);
+		ma_buf_put_decimal(&buf, rows[i].value);
+		ck_assert_int_eq(ma_buf_status(&buf), MAILAUTH_E_LIMIT);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("buf");
@@ -240,6 +267,7 @@ int main(void)
 	tcase_add_test(tcase, gives_text_with_a_terminator_that_does_not_count);
 	tcase_add_test(tcase, formats_up_to_1023_bytes);
 	tcase_add_test(tcase, escapes_all_but_plain_ascii);
+	tcase_add_test(tcase, decimals_are_as_printf_writes_them);
 	suite_add_tcase(suite, tcase);
 	return support_run(suite);
 }

@@ -220,3 +220,30 @@ enum mailauth_status ma_mech_challenge(const struct ma_exchange *exchange, struc
 	ma_buf_put_text(out, ">");
 	return ma_buf_status(out);
 }
+
+enum mailauth_status ma_mech_check_digest(struct ma_exchange *exchange, struct ma_span user,
+					  struct ma_span challenge, struct ma_span hex,
+					  ma_fits_fn *fits)
+{
+	const struct ma_identity who = {.user = user};
+	const struct ma_candidates *candidates;
+	enum mailauth_status status;
+	uint8_t digest[MA_MD5_LEN];
+	bool ok = false;
+
+	if (user.len == 0 || !ma_hex_decode(hex, digest, sizeof(digest)))
+		return MAILAUTH_E_PROTOCOL;
+	status = exchange->lookup(exchange->lookup_arg, &who, &candidates);
+	if (status != MAILAUTH_OK)
+		return status;
+	/* All of them, so that the time does not tell which one fitted. */
+	for (size_t i = 0; i < candidates->n; i++) {
+		const struct ma_secret *secret =
+			ma_credential_secret(candidates->items[i], exchange->mech->kind->id);
+
+		if (secret != NULL &&
+		    fits(secret->value, challenge, ma_span(digest, sizeof(digest))))
+			ok = true;
+	}
+	return ok ? MAILAUTH_OK : MAILAUTH_E_DENIED;
+}

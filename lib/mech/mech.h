@@ -161,6 +161,16 @@ MA_MUST_CHECK bool ma_digest_md5_find(struct ma_span secret, struct ma_span real
 MA_MUST_CHECK bool ma_scram_format(const struct ma_kind *kind, struct ma_span secret,
 				   struct ma_buf *out);
 
+/*
+ * For mechanisms that answer a challenge with 32 hexadecimal digits, of either case. @fits says
+ * whether a secret of the mechanism's kind makes this digest.
+ */
+typedef bool ma_fits_fn(struct ma_span secret, struct ma_span challenge, struct ma_span digest);
+MA_MUST_CHECK enum mailauth_status ma_mech_check_digest(struct ma_exchange *exchange,
+							struct ma_span user,
+							struct ma_span challenge,
+							struct ma_span hex, ma_fits_fn *fits);
+
 /* The mechanisms that have one-shot calls. */
 extern const struct ma_mech ma_mech_plain;
 extern const struct ma_mech ma_mech_cram_md5;

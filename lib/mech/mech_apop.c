@@ -72,30 +72,9 @@ static bool fits(struct ma_span password, struct ma_span timestamp, struct ma_sp
 }
 
 enum mailauth_status ma_apop_check(struct ma_exchange *exchange, struct ma_span timestamp,
-				   struct ma_span user, struct ma_span digest_hex)
+				   struct ma_span user, struct ma_span digest)
 {
-	const struct ma_identity who = {.user = user};
-	const struct ma_candidates *candidates;
-	enum mailauth_status status;
-	uint8_t digest[MA_MD5_LEN];
-	bool ok = false;
-
-	/* RFC 1939 section 7: 16 octets in hexadecimal; lower case there, either here */
-	if (user.len == 0 || !ma_hex_decode(digest_hex, digest, sizeof(digest)))
-		return MAILAUTH_E_PROTOCOL;
-	status = exchange->lookup(exchange->lookup_arg, &who, &candidates);
-	if (status != MAILAUTH_OK)
-		return status;
-	/* All of them, so that the time does not tell which one fitted. */
-	for (size_t i = 0; i < candidates->n; i++) {
-		const struct ma_secret *secret =
-			ma_credential_secret(candidates->items[i], MA_KIND_PASSWORD);
-
-		if (secret != NULL &&
-		    fits(secret->value, timestamp, ma_span(digest, sizeof(digest))))
-			ok = true;
-	}
-	return ok ? MAILAUTH_OK : MAILAUTH_E_DENIED;
+	return ma_mech_check_digest(exchange, user, timestamp, digest, fits);
 }
 
 const struct ma_mech ma_mech_apop = {

@@ -62,30 +62,13 @@ static bool fits(struct ma_span secret, struct ma_span challenge, struct ma_span
 enum mailauth_status ma_cram_md5_check(struct ma_exchange *exchange, struct ma_span challenge,
 				       struct ma_span response)
 {
-	const struct ma_candidates *candidates;
-	enum mailauth_status status;
-	uint8_t digest[MA_MD5_LEN];
-	struct ma_identity who = {.user = ma_span(NULL, 0)};
+	struct ma_span user;
 	struct ma_span hex;
-	bool ok = false;
 
 	/* RFC 2195 section 2: a space divides; user names with spaces make it the last one */
-	if (!ma_span_split_last(response, ' ', &who.user, &hex) || who.user.len == 0 ||
-	    !ma_hex_decode(hex, digest, sizeof(digest)))
+	if (!ma_span_split_last(response, ' ', &user, &hex))
 		return MAILAUTH_E_PROTOCOL;
-	status = exchange->lookup(exchange->lookup_arg, &who, &candidates);
-	if (status != MAILAUTH_OK)
-		return status;
-	/* All of them, so that the time does not tell which one fitted. */
-	for (size_t i = 0; i < candidates->n; i++) {
-		const struct ma_secret *secret =
-			ma_credential_secret(candidates->items[i], MA_KIND_CRAM_MD5);
-
-		if (secret != NULL &&
-		    fits(secret->value, challenge, ma_span(digest, sizeof(digest))))
-			ok = true;
-	}
-	return ok ? MAILAUTH_OK : MAILAUTH_E_DENIED;
+	return ma_mech_check_digest(exchange, user, challenge, hex, fits);
 }
 
 static enum mailauth_status derive(const struct ma_kind *kind, const struct ma_subject *subject,

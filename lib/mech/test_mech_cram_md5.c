@@ -43,6 +43,7 @@ static enum mailauth_status lookup(void *arg, const struct ma_identity *who,
 static struct ma_exchange exchange_with(void *state)
 {
 	return (struct ma_exchange){
+		.mech = &ma_mech_cram_md5,
 		.crypto = crypto,
 		.host = ma_span_text("mail.example.org"),
 		.now_s = 1700000000,

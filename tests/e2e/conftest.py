@@ -3,8 +3,8 @@
 
 They need root, a build folder (MAILAUTH_BUILD, default ./build), a folder with the unpacked
 packages of the servers that cannot be installed beside Postfix (MAILAUTH_SERVERS, see
-mailserver.py) and Debian's postfix, libsasl2-modules, libsasl2-modules-db, sasl2-bin, swaks,
-libnet-ssleay-perl, curl, openssl, procps and python3-lmdb. What is missing is an error, not a skip.
+mailserver.py), and the packages that scripts/packages.sh lists in packages_mail. What is missing is
+an error, not a skip.
 """
 import contextlib
 import datetime

@@ -27,14 +27,15 @@ enum mailauth_status ma_engine_crypto(const struct ma_log *log, struct ma_crypto
 }
 
 static enum mailauth_status make_decoy_key(const struct mailauth *ctx,
-					   const struct ma_engine *engine, const char *label,
+					   const struct ma_engine *engine, uint8_t kind,
 					   uint8_t key_out[MA_SHA256_LEN])
 {
-	const struct ma_span part = ma_span_text(label);
+	const struct ma_span parts[] = {ma_span_text("libmailauth decoys"), ma_span(&kind, 1)};
 
 	/* From the oldest key, so that decoys stay the same when a key is added. */
 	return ma_hmac(engine->crypto, MA_HASH_SHA256,
-		       ma_span(ctx->keyring.keys[0].bytes, MA_GCM_KEY_LEN), &part, 1, key_out);
+		       ma_span(ctx->keyring.keys[0].bytes, MA_GCM_KEY_LEN), parts,
+		       MA_ARRAY_SIZE(parts), key_out);
 }
 
 /* One decoy for each kind that an account usually has. */
@@ -51,24 +52,23 @@ static enum mailauth_status fill_dummy(const struct mailauth *ctx, const struct 
 	struct ma_decoy from = {.like = ma_span(NULL, 0)};
 	struct ma_kinds kinds;
 	struct ma_span unknown;
+	enum mailauth_status status = MAILAUTH_OK;
 
 	if (!ma_context_kinds(ctx, &kinds, &unknown))
 		return MAILAUTH_E_INTERNAL;
-	memcpy(from.seed, engine->decoy_seed, sizeof(from.seed));
-	for (size_t i = 0; i < kinds.n; i++) {
+	for (size_t i = 0; status == MAILAUTH_OK && i < kinds.n; i++) {
 		const struct ma_kind *kind = kinds.items[i];
 		size_t start = secrets->len;
-		enum mailauth_status status = kind->decoy(kind, &subject, &from, secrets);
 
-		if (status != MAILAUTH_OK)
-			return status;
+		memcpy(from.seed, engine->decoy_seeds[kind->id], sizeof(from.seed));
+		status = kind->decoy(kind, &subject, &from, secrets);
 		credential->secrets[credential->n_secrets++] = (struct ma_secret){
 			.kind = (uint8_t)kind->id,
 			.value = ma_span(secrets->p + start, secrets->len - start),
 		};
 	}
 	ma_wipe(&from, sizeof(from));
-	return MAILAUTH_OK;
+	return status;
 }
 
 /* The record that is opened where there is none: of the size that most have. */
@@ -102,11 +102,11 @@ static enum mailauth_status make_dummy(const struct mailauth *ctx, struct ma_eng
 
 static enum mailauth_status make_decoys(const struct mailauth *ctx, struct ma_engine *engine)
 {
-	enum mailauth_status status =
-		make_decoy_key(ctx, engine, "libmailauth decoys", engine->decoy_key);
+	/* 0 is no kind: the key of what is made for each name. */
+	enum mailauth_status status = make_decoy_key(ctx, engine, 0, engine->decoy_key);
 
-	if (status == MAILAUTH_OK)
-		status = make_decoy_key(ctx, engine, "libmailauth decoy seed", engine->decoy_seed);
+	for (uint8_t kind = 1; status == MAILAUTH_OK && kind <= MA_KIND_PASSWORD; kind++)
+		status = make_decoy_key(ctx, engine, kind, engine->decoy_seeds[kind]);
 	return status == MAILAUTH_OK ? make_dummy(ctx, engine) : status;
 }
 

@@ -42,7 +42,8 @@ struct ma_worker {
 struct ma_engine {
 	struct ma_crypto *crypto;
 	uint8_t decoy_key[MA_SHA256_LEN];
-	uint8_t decoy_seed[MA_SHA256_LEN]; /* of all that a client does not see of a decoy */
+	/* By kind: of all that a client does not see of a decoy. */
+	uint8_t decoy_seeds[MA_KIND_PASSWORD + 1][MA_SHA256_LEN];
 	struct ma_name dummy_name;
 	size_t dummy_len;
 	uint8_t dummy[MA_RECORD_MAX]; /* a record, opened in the place of one that is not there */

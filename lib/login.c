@@ -4,7 +4,8 @@
  *
  * See login.h. The rules of who may log in stand here, once for all mechanisms and bridges: the
  * name, the authorization identity, the account's state, the group. An account that fails one of
- * them goes through the same dialogue against a decoy, and the reason appears in the log alone.
+ * them goes through the same dialogue, against its own secrets, or decoys where there are none, and
+ * is refused at the end whatever it proved; the reason appears in the log alone.
  */
 #include "login.h"
 
@@ -25,6 +26,7 @@ const char *ma_reason_name(enum ma_reason reason)
 		[MA_REASON_AUTHZID] = "authzid",
 		[MA_REASON_NO_SECRET] = "no-secret",
 		[MA_REASON_WRONG_PROOF] = "wrong-proof",
+		[MA_REASON_CHANGED] = "changed-meanwhile",
 		[MA_REASON_MALFORMED] = "malformed",
 		[MA_REASON_ABORTED] = "aborted",
 		[MA_REASON_DAMAGED] = "damaged-record",
@@ -44,6 +46,7 @@ void ma_login_init(struct ma_login *login, struct mailauth *ctx,
 	login->worker = NULL;
 	login->reason = MA_REASON_UNDECIDED;
 	login->is_named = false;
+	login->generation = 0;
 	login->typed = ma_span(NULL, 0);
 	login->name.len = 0;
 	login->name.text[0] = '\0';
@@ -141,7 +144,7 @@ static enum mailauth_status make_seed(const struct ma_login *login, const struct
 	uint8_t own[MA_SHA256_LEN];
 	enum mailauth_status status;
 
-	memcpy(seed_out, engine->decoy_seed, MA_SEED_LEN);
+	memcpy(seed_out, engine->decoy_seeds[kind->id], MA_SEED_LEN);
 	if (!kind->shows)
 		return MAILAUTH_OK;
 	status = ma_hmac(engine->crypto, MA_HASH_SHA256,
@@ -275,8 +278,10 @@ static enum mailauth_status decide(struct ma_login *login, const struct ma_ident
 		return MAILAUTH_OK;
 	}
 	login->reason = MA_REASON_UNDECIDED;
-	if (status == MAILAUTH_OK)
+	if (status == MAILAUTH_OK) {
+		login->generation = login->worker->account.generation;
 		login->reason = judge(login, who);
+	}
 	return status;
 }
 
@@ -372,6 +377,25 @@ enum mailauth_status ma_login_finish(struct ma_login *login, enum mailauth_statu
 		login->reason = failure_reason(login, status);
 	ma_login_log(login, status);
 	return status;
+}
+
+enum mailauth_status ma_login_look_again(struct ma_login *login)
+{
+	enum mailauth_status status = ma_worker_take(login->ctx, &login->worker);
+
+	if (status == MAILAUTH_OK)
+		status = ma_worker_read(login->ctx, login->worker, &login->name);
+	if (status == MAILAUTH_E_NOTFOUND) {
+		login->reason = MA_REASON_UNKNOWN_USER;
+		return MAILAUTH_E_DENIED;
+	}
+	if (status != MAILAUTH_OK)
+		return status;
+	login->reason = state_reason(login);
+	if (login->reason == MA_REASON_NONE &&
+	    login->worker->account.generation != login->generation)
+		login->reason = MA_REASON_CHANGED;
+	return login->reason == MA_REASON_NONE ? MAILAUTH_OK : MAILAUTH_E_DENIED;
 }
 
 void ma_login_abort(struct ma_login *login)

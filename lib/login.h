@@ -25,6 +25,7 @@ enum ma_reason {
 	MA_REASON_AUTHZID,
 	MA_REASON_NO_SECRET,
 	MA_REASON_WRONG_PROOF,
+	MA_REASON_CHANGED,
 	MA_REASON_MALFORMED,
 	MA_REASON_ABORTED,
 	MA_REASON_DAMAGED,
@@ -41,6 +42,7 @@ struct ma_login {
 	struct ma_worker *worker;   /* NULL before the lookup, and between two steps */
 	enum ma_reason reason;
 	bool is_named;	      /* the lookup was made */
+	uint64_t generation;  /* of the account at that time */
 	struct ma_name name;  /* empty: what was typed is none */
 	struct ma_span typed; /* then its beginning, in typed_bytes */
 	uint8_t typed_bytes[MAILAUTH_NAME_MAX];
@@ -72,6 +74,12 @@ MA_MUST_CHECK enum mailauth_status ma_login_decoy(const struct ma_login *login,
 /* The verdict: MAILAUTH_OK only if the proof is right and nothing else stood against it. Logs. */
 MA_MUST_CHECK enum mailauth_status ma_login_finish(struct ma_login *login,
 						   enum mailauth_status proof);
+/*
+ * For a dialogue that ends in a later call than the one that looked: an account that was changed or
+ * deleted meanwhile does not log in with what it was.
+ */
+MA_MUST_CHECK enum mailauth_status ma_login_look_again(struct ma_login *login);
+
 /* The client went away. Logs that, if it had given a name. */
 void ma_login_abort(struct ma_login *login);
 /* Gives the worker back; safe to call twice. The candidates are gone. */

@@ -179,16 +179,25 @@ static struct ma_exchange exchange_for(struct ma_login *login, void *state)
 	};
 }
 
-/* The mechanism's answer; a proof is worth nothing to an account that may not log in. */
-static enum mailauth_status run_mech(struct mailauth_session *session, struct ma_span in)
+static enum mailauth_status ask_mech(struct mailauth_session *session, struct ma_span in)
 {
 	struct ma_exchange exchange = exchange_for(&session->login, session->state);
-	enum mailauth_status status;
 
-	if (session->is_checked) /* RFC 4422 section 3.6: an empty response */
-		return in.len == 0 ? MAILAUTH_OK : MAILAUTH_E_PROTOCOL;
-	status = session->mech->step(&exchange, in, &session->reply);
-	if (status != MAILAUTH_OK || session->login.reason != MA_REASON_NONE ||
+	if (!session->is_checked)
+		return session->mech->step(&exchange, in, &session->reply);
+	/* RFC 4422 section 3.6: an empty response */
+	return in.len == 0 ? MAILAUTH_OK : MAILAUTH_E_PROTOCOL;
+}
+
+/* A proof is worth nothing to an account that may not log in, or may not any more. */
+static enum mailauth_status run_mech(struct mailauth_session *session, struct ma_span in)
+{
+	struct ma_login *login = &session->login;
+	enum mailauth_status status = ask_mech(session, in);
+
+	if (status == MAILAUTH_OK && login->reason == MA_REASON_NONE && login->worker == NULL)
+		status = ma_login_look_again(login);
+	if (status != MAILAUTH_OK || login->reason != MA_REASON_NONE || session->is_checked ||
 	    session->reply.len == 0 ||
 	    (session->request.flags & MAILAUTH_REQUEST_SUCCESS_DATA) != 0)
 		return status;
@@ -206,6 +215,8 @@ static enum mailauth_status run_step(struct mailauth_session *session, struct ma
 		status = ma_login_finish(&session->login, status);
 		session->is_over = true;
 		ma_wipe(session->state, session->mech->state_size);
+		if (status != MAILAUTH_OK) /* it may prove us to a client that has proved nothing */
+			ma_buf_reset(&session->reply);
 	}
 	session->is_proven = status == MAILAUTH_OK;
 	ma_login_clear(&session->login);

@@ -10,8 +10,9 @@
  * those who may not log in, and says in the log why. So a lookup fails only if the store is away,
  * and never with SASL_NOUSER.
  *
- * *authPassword gets a value for each hash of SCRAM, whichever asks: where its own is missing SCRAM
- * says that it ran out of memory, and Postfix that the client should try again.
+ * *authPassword gets a value for each hash of SCRAM that the library has, whichever asks: where its
+ * own is missing SCRAM says that it ran out of memory, and Postfix that the client should try
+ * again. That is what happens with SHA-224 and SHA-384, which mech_list therefore must not have.
  *
  * DIGEST-MD5's verifier is one of the realm that the mechanism offers and of the name as the client
  * wrote it, which by now is gone: alice and alice@realm both come as alice@realm. canon_user.c has

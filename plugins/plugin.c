@@ -51,13 +51,15 @@ static struct ma_plugin *registry;
  * the one Postfix shows; it hides SASL_LOG_NOTE. */
 static int sasl_level(enum mailauth_log_level level, const char *event, const char *text)
 {
+	static const char denied[] = "result=denied ";
+
 	switch (level) {
 	case MAILAUTH_LOG_ERROR:
 		return SASL_LOG_ERR;
 	case MAILAUTH_LOG_WARN:
 		return SASL_LOG_WARN;
 	case MAILAUTH_LOG_INFO:
-		if (strcmp(event, "login") == 0 && strstr(text, "result=denied") != NULL)
+		if (strcmp(event, "login") == 0 && strncmp(text, denied, sizeof(denied) - 1) == 0)
 			return SASL_LOG_FAIL;
 		return SASL_LOG_NOTE;
 	case MAILAUTH_LOG_DEBUG:

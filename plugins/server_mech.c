@@ -156,9 +156,13 @@ static int refuse(const sasl_server_params_t *sparams, int code)
 static int refuse_early(const struct exchange *exchange, const sasl_server_params_t *sparams,
 			const char *why)
 {
+	char peer[MA_PLUGIN_PEER_MAX];
+	const struct mailauth_request request =
+		ma_plugin_request(exchange->mech->plugin, sparams, peer);
+
 	sparams->utils->log(sparams->utils->conn, SASL_LOG_FAIL,
-			    "%s login: result=denied reason=%s mech=%s", MA_PLUGIN_NAME, why,
-			    exchange->mech->row->name);
+			    "%s login: result=denied reason=%s mech=%s service=%s peer=%s",
+			    MA_PLUGIN_NAME, why, exchange->mech->row->name, request.service, peer);
 	return refuse(sparams, SASL_BADAUTH);
 }
 

@@ -104,8 +104,9 @@ struct mailauth_options {
  * @ctx_out: the context; NULL on failure
  *
  * Reads the configuration, loads the key file and opens the store, so that a server can call it
- * before it gives up its privileges or enters a chroot. After a fork the child may go on using
- * the context: the store is opened anew, by the path in the configuration.
+ * before it gives up its privileges or enters a chroot. OpenSSL is started at the first login: that
+ * needs no file. After a fork the child may go on using the context: the store is opened anew, by
+ * the path in the configuration.
  *
  * Owner:   the caller, who frees it with mailauth_free()
  * Threads: any; the context may be shared by all threads
@@ -124,7 +125,8 @@ MAILAUTH_MUST_CHECK enum mailauth_status mailauth_open(const struct mailauth_opt
  * @ctx: pointer to the context, or to NULL; set to NULL
  *
  * Sessions and users of the context must be freed before.
- * Threads: no other thread may use the context any more.
+ * Threads: no other thread may use the context any more; those that did must have ended, or never
+ *          end before the process does, because OpenSSL keeps something for each of them
  */
 void mailauth_free(struct mailauth **ctx);
 
@@ -157,7 +159,8 @@ const char *mailauth_mech_name(size_t index);
 #define MAILAUTH_REQUEST_SUCCESS_DATA 2u /* the protocol carries data along with success */
 
 /**
- * What ties a login to the TLS connection it is made through, so that nobody can pass it on.
+ * What ties a login to the TLS connection it is made through, or with tls-server-end-point to the
+ * certificate of the server, so that nobody in between can pass it on.
  * Ref: RFC 5056; RFC 5929 (tls-unique, tls-server-end-point), RFC 9266 (tls-exporter)
  */
 struct mailauth_binding {
@@ -204,7 +207,8 @@ struct mailauth_name {
  *         MAILAUTH_E_UNSUPPORTED  no such mechanism; PLAIN or LOGIN without MAILAUTH_REQUEST_TLS
  *                                 where the configuration says `plaintext = tls`; a -PLUS
  *                                 mechanism without channel bindings
- *         MAILAUTH_E_USAGE, _NOMEM
+ *         MAILAUTH_E_CONFIG    this OpenSSL lacks what is needed: treat as _TEMPFAIL; logged
+ *         MAILAUTH_E_USAGE, _NOMEM, _INTERNAL
  */
 MAILAUTH_MUST_CHECK enum mailauth_status
 mailauth_session_new(struct mailauth *ctx, const char *mech, const struct mailauth_request *request,
@@ -279,6 +283,7 @@ void mailauth_session_free(struct mailauth_session **session);
  *         MAILAUTH_E_UNSUPPORTED  not over TLS and the configuration wants it
  *         MAILAUTH_E_TEMPFAIL  the store is away
  *         MAILAUTH_E_CORRUPT   the account's record is damaged: treat as _TEMPFAIL
+ *         MAILAUTH_E_CONFIG    this OpenSSL lacks what is needed: treat as _TEMPFAIL; logged
  *         MAILAUTH_E_USAGE, _NOMEM, _INTERNAL
  */
 MAILAUTH_MUST_CHECK enum mailauth_status
@@ -306,6 +311,7 @@ mailauth_verify_plain(struct mailauth *ctx, const struct mailauth_request *reque
  *         MAILAUTH_E_LIMIT     longer than MAILAUTH_MESSAGE_MAX
  *         MAILAUTH_E_TEMPFAIL  the store is away
  *         MAILAUTH_E_CORRUPT   the account's record is damaged: treat as _TEMPFAIL
+ *         MAILAUTH_E_CONFIG    this OpenSSL lacks what is needed: treat as _TEMPFAIL; logged
  *         MAILAUTH_E_USAGE, _NOMEM, _INTERNAL
  */
 MAILAUTH_MUST_CHECK enum mailauth_status
@@ -324,7 +330,8 @@ mailauth_verify_cram(struct mailauth *ctx, const struct mailauth_request *reques
  *
  * Return: MAILAUTH_OK
  *         MAILAUTH_E_LIMIT  the host's name is too long
- *         MAILAUTH_E_USAGE, _INTERNAL
+ *         MAILAUTH_E_CONFIG    this OpenSSL lacks what is needed: treat as _TEMPFAIL; logged
+ *         MAILAUTH_E_USAGE, _NOMEM, _INTERNAL
  */
 MAILAUTH_MUST_CHECK enum mailauth_status
 mailauth_apop_timestamp(struct mailauth *ctx, const struct mailauth_request *request,
@@ -352,6 +359,7 @@ mailauth_apop_timestamp(struct mailauth *ctx, const struct mailauth_request *req
  *         MAILAUTH_E_LIMIT     longer than MAILAUTH_MESSAGE_MAX
  *         MAILAUTH_E_TEMPFAIL  the store is away
  *         MAILAUTH_E_CORRUPT   the account's record is damaged: treat as _TEMPFAIL
+ *         MAILAUTH_E_CONFIG    this OpenSSL lacks what is needed: treat as _TEMPFAIL; logged
  *         MAILAUTH_E_USAGE, _NOMEM, _INTERNAL
  */
 MAILAUTH_MUST_CHECK enum mailauth_status

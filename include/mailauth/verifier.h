@@ -64,8 +64,9 @@ typedef void mailauth_verifier_fn(void *arg, enum mailauth_verifier kind, const 
  *
  * An account that is unknown, locked, expired or not in the group, and one that lacks the kind,
  * gets decoys: verifiers of the right form that no password fits, the same each time for the same
- * name. So the dialogue runs its course and fails like a wrong password; only the log tells. What a
- * client sees of a verifier, SCRAM's salt and iterations, stays the same when an account is locked.
+ * name. So the dialogue runs its course and fails like a wrong password; only the log tells, where
+ * all that was handed out are decoys. What a client sees of a verifier, SCRAM's salt and
+ * iterations, stays the same when an account is locked.
  *
  * Threads: any
  * Ref:     lib/saslint.h and plugins/cram.c of Cyrus SASL for the form of the verifiers
@@ -73,6 +74,7 @@ typedef void mailauth_verifier_fn(void *arg, enum mailauth_verifier kind, const 
  * Return: MAILAUTH_OK          handed out, real or decoy
  *         MAILAUTH_E_TEMPFAIL  the store is away; nothing was handed out
  *         MAILAUTH_E_CORRUPT   the account's record is damaged: treat as _TEMPFAIL
+ *         MAILAUTH_E_CONFIG    this OpenSSL lacks what is needed: treat as _TEMPFAIL; logged
  *         MAILAUTH_E_USAGE, _NOMEM, _INTERNAL
  */
 MAILAUTH_MUST_CHECK enum mailauth_status

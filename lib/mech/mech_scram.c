@@ -167,7 +167,9 @@ static enum mailauth_status decoy(const struct ma_kind *kind, const struct ma_su
 		ma_buf_put(&filler, ma_span(from->seed + MA_SEED_LEN / 2, MA_SEED_LEN / 2));
 	keys.stored_key = ma_span(bytes, ma_hash_len(kind->hash));
 	keys.server_key = keys.stored_key;
-	return put_secret(&keys, out);
+	(void)put_secret(&keys, out);
+	ma_wipe(bytes, sizeof(bytes));
+	return ma_buf_status(out);
 }
 
 bool ma_scram_format(const struct ma_kind *kind, struct ma_span secret, struct ma_buf *out)

@@ -590,6 +590,95 @@ START_TEST(names_mechanisms_and_statuses)
 }
 END_TEST
 
+static enum mailauth_status lock_it(struct mailauth_user *user, void *arg)
+{
+	(void)arg;
+	return mailauth_user_set_number(user, MAILAUTH_NUMBER_LOCKED, 1);
+}
+
+static enum mailauth_status change_it(struct mailauth_user *user, void *arg)
+{
+	(void)arg;
+	return mailauth_user_set_password(user, "another one", 11);
+}
+
+static const struct {
+	const char *mech;
+	const char *reasons[3]; /* locked, deleted, another password */
+} in_flight[] = {
+	{"CRAM-MD5", {"locked", "unknown-user", "wrong-proof"}},
+	{"DIGEST-MD5", {"locked", "unknown-user", "wrong-proof"}},
+	{"LOGIN", {"locked", "unknown-user", "wrong-proof"}},
+	{"SCRAM-SHA-1", {"locked", "unknown-user", "changed-meanwhile"}},
+	{"SCRAM-SHA-256", {"locked", "unknown-user", "changed-meanwhile"}},
+};
+
+/* Between the first message and the last the administrator does something. */
+START_TEST(a_change_counts_for_a_login_under_way)
+{
+	const struct mailauth_request request = {.size = sizeof(request),
+						 .flags = MAILAUTH_REQUEST_TLS};
+	struct support_log log = {.level = MAILAUTH_LOG_INFO};
+	struct mailauth *ctx = support_open("", &log);
+
+	for (int change = 0; change < 3; change++) {
+		struct support_client client = {.mech = in_flight[_i].mech,
+						.request = &request,
+						.user = "alice",
+						.password = "secret"};
+		enum mailauth_status status = MAILAUTH_OK;
+
+		support_add(ctx, "alice", "secret");
+		support_log_clear(&log);
+		support_status(client.mech, support_client_begin(ctx, &client), MAILAUTH_CONTINUE);
+		if (change == 0)
+			status = mailauth_user_update(ctx, "alice", lock_it, NULL);
+		else if (change == 1)
+			status = mailauth_user_del(ctx, "alice");
+		else
+			status = mailauth_user_update(ctx, "alice", change_it, NULL);
+		support_status("change", status, MAILAUTH_OK);
+		support_status(client.mech, support_client_finish(&client), MAILAUTH_E_DENIED);
+		ck_assert_uint_eq(client.reply_len, 0);
+		ck_assert_ptr_null(mailauth_session_user(client.session));
+		ck_assert_msg(strstr(log.text, in_flight[_i].reasons[change]) != NULL,
+			      "%s: got %s, want %s", client.mech, log.text,
+			      in_flight[_i].reasons[change]);
+		mailauth_session_free(&client.session);
+		if (change != 1)
+			support_status("delete", mailauth_user_del(ctx, "alice"), MAILAUTH_OK);
+	}
+	mailauth_free(&ctx);
+}
+END_TEST
+
+/* DIGEST-MD5 and SCRAM without success data: after the server's proof, before the empty answer. */
+START_TEST(a_change_counts_until_the_client_has_answered)
+{
+	struct mailauth *ctx = support_open("", NULL);
+	struct support_client client = {
+		.mech = _i == 0 ? "DIGEST-MD5" : "SCRAM-SHA-256",
+		.user = "alice",
+		.password = "secret",
+	};
+	const void *reply;
+	size_t reply_len;
+
+	support_add(ctx, "alice", "secret");
+	support_status(client.mech, support_client_begin(ctx, &client), MAILAUTH_CONTINUE);
+	support_status(client.mech,
+		       mailauth_session_step(client.session, client.last, client.last_len, &reply,
+					     &reply_len),
+		       MAILAUTH_CONTINUE);
+	ck_assert_uint_gt(reply_len, 0);
+	support_status("lock", mailauth_user_update(ctx, "alice", lock_it, NULL), MAILAUTH_OK);
+	support_status(client.mech, say(client.session, NULL, 0), MAILAUTH_E_DENIED);
+	ck_assert_ptr_null(mailauth_session_user(client.session));
+	mailauth_session_free(&client.session);
+	mailauth_free(&ctx);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("api session");
@@ -614,6 +703,9 @@ int main(void)
 	tcase_add_test(tcase, plain_needs_tls);
 	tcase_add_test(tcase, refuses_bad_arguments);
 	tcase_add_test(tcase, names_mechanisms_and_statuses);
+	tcase_add_loop_test(tcase, a_change_counts_for_a_login_under_way, 0,
+			    sizeof(in_flight) / sizeof(in_flight[0]));
+	tcase_add_loop_test(tcase, a_change_counts_until_the_client_has_answered, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return support_run(suite);
 }

@@ -146,15 +146,17 @@ static void config_print(FILE *stream, const struct places *places)
 	(void)fprintf(stream, "# What goes behind the @ of a name that has none; default: the "
 			      "host's full name.\n"
 			      "#default_realm = mail.example.org\n\n");
-	(void)fprintf(stream, "# What a new password serves. Where no old client is left, leave "
-			      "CRAM-MD5 and DIGEST-MD5\n"
-			      "# out: what they need is cheap to guess at for somebody with store "
-			      "and key.\n"
-			      "#mechanisms = PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 "
-			      "SCRAM-SHA-256\n\n");
+	(void)fprintf(stream,
+		      "# What a new password serves. Where no old client is left, leave "
+		      "CRAM-MD5 and DIGEST-MD5\n"
+		      "# out: what they need is cheap to guess at for somebody with store "
+		      "and key. But\n"
+		      "# keep one of the two where libsasl2's own PLAIN and LOGIN are used.\n"
+		      "#mechanisms = PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 "
+		      "SCRAM-SHA-256\n\n");
 	(void)fprintf(stream, "# Realms that clients of DIGEST-MD5 may use besides the account's "
 			      "own.\n"
-			      "#digest_realms = mail.example.org example.net\n\n"
+			      "#digest_realms = mail.example.org mail\n\n"
 			      "# How dear SCRAM's secrets are to guess at: 4096 to 1000000.\n"
 			      "#scram_iterations = 10000\n\n");
 	(void)fprintf(stream, "# How the hash of an account with PLAIN and LOGIN alone is made; "

@@ -3,9 +3,9 @@
  * mech.h - what a mechanism is
  *
  * A mechanism reads the client's messages, asks for the account's secrets through a callback and
- * compares. It knows neither the store nor the account's state: one that may not log in answers with
- * its own secrets, one that does not exist with decoys, and the session denies in the end whatever
- * the mechanism says, and throws its reply away.
+ * compares. It knows neither the store nor the account's state: one that may not log in answers
+ * with its own secrets, one that does not exist with decoys, and the session denies in the end
+ * whatever the mechanism says, and throws its reply away.
  *
  * A kind of secret belongs to the mechanism it was made for, which brings it along: how it is
  * derived from a password, how a password is checked against it, what a decoy looks like. The build

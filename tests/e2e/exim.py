@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Debian's Exim (exim4-daemon-heavy), set up as docs/exim.md tells an administrator to."""
-from mailserver import DOCS, HOSTNAME, Endpoint, MailServer, is_open, wait_for
+from mailserver import DOCS, HOSTNAME, SmtpServer
 
 PROGRAM = "/usr/sbin/exim4"
-PID_FILE = "/run/exim4/exim.pid"
 PACKAGE = """
 groupadd -r Debian-exim
 useradd -r -g Debian-exim -d /var/spool/exim4 -s /usr/sbin/nologin Debian-exim
 mkdir -p /var/spool/exim4 /var/log/exim4 /var/lib/exim4 /run/exim4
 chown Debian-exim:Debian-exim /var/spool/exim4 /var/log/exim4 /run/exim4
-rm -rf /etc/sasl2 /etc/sasldb2
 """
 # What debconf would ask for. No DNS; "split" is the style that docs/exim.md is for.
 DEBCONF = """
@@ -33,25 +31,15 @@ nowhere:
 """
 
 
-class Exim(MailServer):
-    """Ports: .smtp, .submission (STARTTLS), .submissions (TLS)."""
+class Exim(SmtpServer):
+    """Debian's exim4, with its configuration in many files."""
 
     packages = "exim"
-    services = ("smtp", "submission", "submissions")
     sasl_conf = "/etc/sasl2/exim.conf"
     certificate_path = "/etc/exim4/tls/cert.pem"
     certificate_owner = "root:Debian-exim"
     certificate_modes = ("0750", "0640")
-
-    def __init__(self, run, tree):
-        super().__init__(run, tree)
-        self.smtp, self.submission, self.submissions = self.ports.values()
-
-    @property
-    def endpoints(self):
-        return [Endpoint("smtp", self.submission, "none"),
-                Endpoint("smtp", self.submission, "starttls"),
-                Endpoint("smtp", self.submissions, "tls")]
+    stop_command = "kill $(cat /run/exim4/exim.pid)"
 
     def configure(self):
         self.shell(PACKAGE)
@@ -61,10 +49,8 @@ class Exim(MailServer):
         self.path("/etc/exim4/conf.d/router/01_nowhere").write_text(NOWHERE)
 
     def install_docs(self):
-        self.shell("mkdir -p /etc/sasl2"
-                   f"; cp -r '{DOCS}/exim/conf.d' /etc/exim4"
-                   f"; cp '{DOCS}/exim/exim.conf' /etc/sasl2/exim.conf"
-                   f"; cp '{DOCS}/saslpasswd.conf' /etc/sasl2/saslpasswd.conf")
+        self.shell(f"cp -r '{DOCS}/exim/conf.d' /etc/exim4"
+                   f"; cp '{DOCS}/exim/exim.conf' /etc/sasl2/exim.conf")
         main = self.path("/etc/exim4/conf.d/main/000_mailauth")
         text = main.read_text()
         for number, port in zip(("25", "587", "465"), self.ports.values()):
@@ -82,9 +68,3 @@ class Exim(MailServer):
         self.run("usermod", "-a", "-G", "mailauth", "Debian-exim")
         self.shell(f"update-exim4.conf; {PROGRAM} -bd -q30m")
         self.wait_for_ports()
-
-    def reload(self):
-        """A restart, as with `systemctl restart exim4`."""
-        self.shell(f"kill $(cat {PID_FILE})")
-        wait_for("Exim to end", lambda: not any(is_open(port) for port in self.ports.values()))
-        self.start()

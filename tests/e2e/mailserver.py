@@ -82,6 +82,8 @@ class MailServer(Sandbox):
     realm = HOSTNAME         # of accounts whose users type none
     packages = None          # folder of its unpacked packages; None: it is installed
     services = ()            # the names of its ports
+    logins = ()              # (protocol, its port with STARTTLS, its port with TLS), by these names
+    stop_command = ""        # in the shell
     sasl_conf = ""           # where its SASL options stand ...
     sasl_prefix = ""         # ... and what each begins with
     certificate_path = ""
@@ -95,6 +97,8 @@ class MailServer(Sandbox):
             self.ports = dict(zip(self.services, free_ports(len(self.services))))
             self._name_ports()
             self.configure()
+            self.shell("rm -rf /etc/sasl2 /etc/sasldb2; mkdir /etc/sasl2"
+                       f"; cp '{DOCS}/saslpasswd.conf' /etc/sasl2/saslpasswd.conf")
             self.install_docs()
             self._make_certificate()
         except BaseException:
@@ -108,23 +112,29 @@ class MailServer(Sandbox):
         raise NotImplementedError
 
     def install_docs(self):
-        """What docs/NAME.md says."""
+        """What docs/NAME.md says, beside saslpasswd.conf, which is there already."""
         raise NotImplementedError
 
     def start(self):
         """Starts the server and waits for its ports."""
         raise NotImplementedError
 
+    # ---- shared ------------------------------------------------------------------------------
+
     def reload(self):
-        """Makes a running server read its configuration; later connections meet the new one."""
-        raise NotImplementedError
+        """Makes a running server read its configuration; later connections meet the new one.
+        Here by a restart, as with `systemctl restart NAME`."""
+        self.shell(self.stop_command)
+        wait_for(f"{type(self).__name__} to end",
+                 lambda: not any(is_open(port) for port in self.ports.values()))
+        self.start()
 
     @property
     def endpoints(self):
         """The ports where users log in, with every kind of TLS, as Endpoint objects."""
-        raise NotImplementedError
-
-    # ---- shared ------------------------------------------------------------------------------
+        return [Endpoint(protocol, self.ports[name], tls)
+                for protocol, plain, wrapped in self.logins
+                for name, tls in ((plain, "none"), (plain, "starttls"), (wrapped, "tls"))]
 
     def _name_ports(self):
         lines = "".join(f"{name} {port}/tcp\n" for name, port in self.ports.items())
@@ -196,3 +206,14 @@ class MailServer(Sandbox):
         self.settle()
         text = self.path(self.log_path).read_bytes()[start:].decode("utf-8", "replace")
         return [line for line in text.splitlines() if " e2e[" not in line]
+
+
+class SmtpServer(MailServer):
+    """A server that takes mail. Ports: .smtp, .submission (STARTTLS), .submissions (TLS)."""
+
+    services = ("smtp", "submission", "submissions")
+    logins = (("smtp", "submission", "submissions"),)
+
+    def __init__(self, run, tree):
+        super().__init__(run, tree)
+        self.smtp, self.submission, self.submissions = self.ports.values()

@@ -3,7 +3,7 @@
 import shutil
 import time
 
-from mailserver import DOCS, HOSTNAME, Endpoint, MailServer, wait_for
+from mailserver import DOCS, HOSTNAME, SmtpServer, wait_for
 from sandbox import Failure
 
 LOG = "/var/log/mail.log"
@@ -24,10 +24,9 @@ MACHINE = {
 }
 
 
-class Postfix(MailServer):
-    """Ports: .smtp, .submission (STARTTLS), .submissions (TLS)."""
+class Postfix(SmtpServer):
+    """Debian's postfix, which logs to a file of its own."""
 
-    services = ("smtp", "submission", "submissions")
     sasl_conf = "/etc/postfix/sasl/smtpd.conf"
     certificate_path = "/etc/postfix/tls/cert.pem"
     log_path = LOG
@@ -36,16 +35,9 @@ class Postfix(MailServer):
         if not shutil.which("postfix", path="/usr/sbin"):
             raise Failure("Postfix is missing: apt-get install postfix")
         super().__init__(run, tree)
-        self.smtp, self.submission, self.submissions = self.ports.values()
-
-    @property
-    def endpoints(self):
-        return [Endpoint("smtp", self.submission, "none"),
-                Endpoint("smtp", self.submission, "starttls"),
-                Endpoint("smtp", self.submissions, "tls")]
 
     def configure(self):
-        self.shell("rm -rf /etc/postfix/sasl /etc/postfix/tls /etc/sasl2 /etc/sasldb2"
+        self.shell("rm -rf /etc/postfix/sasl /etc/postfix/tls"
                    f" {JAIL}/pid /var/lib/postfix/master.lock"
                    "; cp /usr/share/postfix/main.cf.debian /etc/postfix/main.cf"
                    "; cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf")
@@ -54,9 +46,8 @@ class Postfix(MailServer):
         self.run("postconf", "-e", *(f"{key}={value}" for key, value in settings.items()))
 
     def install_docs(self):
-        self.shell("mkdir -p /etc/postfix/sasl /etc/sasl2"
+        self.shell("mkdir -p /etc/postfix/sasl"
                    f"; cp '{DOCS}/postfix/smtpd.conf' /etc/postfix/sasl/smtpd.conf"
-                   f"; cp '{DOCS}/saslpasswd.conf' /etc/sasl2/saslpasswd.conf"
                    f"; grep '^[a-z]' '{DOCS}/postfix/main.cf' | while read -r line; do"
                    '   postconf -e "$line"; done'
                    f"; cat '{DOCS}/postfix/master.cf' >>/etc/postfix/master.cf")

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Debian's Sendmail, set up as docs/sendmail.md tells an administrator to."""
-from mailserver import DOCS, Endpoint, MailServer, is_open, wait_for
+from mailserver import DOCS, SmtpServer
 
 PROGRAM = "/usr/libexec/sendmail/sendmail"
-PID_FILE = "/run/sendmail/mta/sendmail.pid"
 # No DNS, and all mail goes nowhere.
 MACHINE = """
 FEATURE(`nocanonify')dnl
@@ -23,35 +22,22 @@ chown smmta:smmsp /var/spool/mqueue /run/sendmail/mta; chmod 2750 /var/spool/mqu
 touch /etc/mail/local-host-names /var/lib/sendmail/sendmail.st; : >/etc/mail/aliases
 cp /etc/mail/service.switch-nodns /etc/mail/service.switch
 chgrp smmsp {PROGRAM}; chmod 2755 {PROGRAM}
-rm -rf /etc/sasl2 /etc/sasldb2
 """
 
 
-class Sendmail(MailServer):
-    """Ports: .smtp, .submission (STARTTLS), .submissions (TLS)."""
+class Sendmail(SmtpServer):
+    """Debian's sendmail, with the sendmail.cf that sendmail.mc makes."""
 
     packages = "sendmail"
-    services = ("smtp", "submission", "submissions")
     sasl_conf = "/etc/sasl2/Sendmail.conf"
     certificate_path = "/etc/mail/tls/cert.pem"
-
-    def __init__(self, run, tree):
-        super().__init__(run, tree)
-        self.smtp, self.submission, self.submissions = self.ports.values()
-
-    @property
-    def endpoints(self):
-        return [Endpoint("smtp", self.submission, "none"),
-                Endpoint("smtp", self.submission, "starttls"),
-                Endpoint("smtp", self.submissions, "tls")]
+    stop_command = "kill $(head -n 1 /run/sendmail/mta/sendmail.pid)"
 
     def configure(self):
         self.shell(PACKAGE)
 
     def install_docs(self):
-        self.shell("mkdir -p /etc/sasl2"
-                   f"; cp '{DOCS}/sendmail/Sendmail.conf' /etc/sasl2/Sendmail.conf"
-                   f"; cp '{DOCS}/saslpasswd.conf' /etc/sasl2/saslpasswd.conf")
+        self.run("cp", DOCS / "sendmail" / "Sendmail.conf", "/etc/sasl2/Sendmail.conf")
         text = (DOCS / "sendmail" / "sendmail.mc").read_text()
         text = text.replace("Family=inet,", "Family=inet, Addr=127.0.0.1,")
         text = text.replace("MAILER(`local')", MACHINE + "MAILER(`local')") + NOWHERE
@@ -62,10 +48,3 @@ class Sendmail(MailServer):
     def start(self):
         self.run(PROGRAM, "-bd", "-q1h")
         self.wait_for_ports()
-
-    def reload(self):
-        """A restart, as with `systemctl restart sendmail`."""
-        self.shell(f"kill $(head -n 1 {PID_FILE})")
-        wait_for("Sendmail to end",
-                 lambda: not any(is_open(port) for port in self.ports.values()))
-        self.start()

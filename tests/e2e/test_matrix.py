@@ -198,5 +198,5 @@ def test_apop_without_the_password_sounds_like_a_wrong_one(place, kind):
         end = next(end for end in server.endpoints if end.protocol == "pop3")
         with Connection(end, server.certificate) as pop:
             assert byhand.log_in(pop, "APOP", user, password) is Outcome.REFUSED
-            said.add(pop.said[-1])
+            said.add(pop.last_words)
     assert len(said) == 1, said

@@ -51,13 +51,15 @@ def tls_context(certificate):
 
 
 class Connection:
-    """A connection to an endpoint, past STARTTLS; use as a context manager."""
+    """A connection to an endpoint, past STARTTLS; use as a context manager. `source` is the
+    client's address."""
 
-    def __init__(self, endpoint, certificate):
+    def __init__(self, endpoint, certificate, source=None):
         self.protocol, self.said = endpoint.protocol, []
         self._certificate = certificate
         self._tag = 0
-        self.sock = socket.create_connection(("127.0.0.1", endpoint.port), TIMEOUT)
+        self.sock = socket.create_connection(("127.0.0.1", endpoint.port), TIMEOUT,
+                                             source and (source, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = None
         try:
@@ -132,13 +134,19 @@ class Connection:
                 continue
             return line
 
+    @property
+    def last_words(self):
+        """The server's last line, if nothing was sent since."""
+        return self.said[-1].removeprefix("S: ")
+
     def command(self, text):
         """Sends a command that has to succeed."""
-        line = self._send_command(text)
+        line = self.ask(text)
         if not re.match(r"2\d\d|\+OK|\S+ OK", line):
             raise self.unexpected(f"{text} failed")
 
-    def _send_command(self, text):
+    def ask(self, text):
+        """Sends a command; returns the line that ends the reply."""
         if self.protocol == "imap":
             self._tag += 1
             text = f"a{self._tag} {text}"
@@ -149,7 +157,7 @@ class Connection:
         """What the server says it can do, as lines in capitals."""
         start = len(self.said)
         ask = {"smtp": f"EHLO {NAME}", "pop3": "CAPA", "imap": "CAPABILITY"}[self.protocol]
-        self._send_command(ask)
+        self.ask(ask)
         while self.protocol == "pop3" and self.said[-1] != "S: .":
             self.readline()
         return [line[3:].upper() for line in self.said[start:] if line.startswith("S: ")]
@@ -172,9 +180,9 @@ class Connection:
             initial = False
         verb = "AUTHENTICATE" if self.protocol == "imap" else "AUTH"
         if first is not None and initial:
-            line, first = self._send_command(f"{verb} {mech} {encode(first) or '='}"), None
+            line, first = self.ask(f"{verb} {mech} {encode(first) or '='}"), None
         else:
-            line = self._send_command(f"{verb} {mech}")
+            line = self.ask(f"{verb} {mech}")
         while self._goes_on(line):
             if first is not None:
                 answer, first = first, None
@@ -218,19 +226,19 @@ class Connection:
         stamp = re.search(r"<[^<>]+>", self.said[0])
         if not stamp:
             raise self.unexpected("no timestamp in the greeting")
-        return self._end(self._send_command(f"APOP {answer(stamp.group())}"))
+        return self._end(self.ask(f"APOP {answer(stamp.group())}"))
 
     def user(self, user, password):
         """POP3's USER and PASS, IMAP's LOGIN; None where the protocol has neither."""
         if self.protocol == "imap":
             return self._login(user, password)
         self.command(f"USER {user}")
-        return self._end(self._send_command(f"PASS {password}"))
+        return self._end(self.ask(f"PASS {password}"))
 
     def _login(self, user, password):
         """Both as literals: a quoted string is for ASCII."""
         data = password.encode()
-        line = self._send_command(f"LOGIN {{{len(user.encode())}}}")
+        line = self.ask(f"LOGIN {{{len(user.encode())}}}")
         for piece in (f"{user} {{{len(data)}}}", data):
             if not line.startswith("+"):
                 raise self.unexpected("the server does not want the literal")

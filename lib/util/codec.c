@@ -32,7 +32,7 @@ bool ma_hex_decode(struct ma_span text, uint8_t *out, size_t len)
 void ma_hex_encode(struct ma_span bytes, struct ma_buf *out)
 {
 	static const char digits[] = "0123456789abcdef";
-	uint8_t *text = ma_buf_reserve(out, 2 * bytes.len);
+	uint8_t *text = bytes.len > 0 ? ma_buf_reserve(out, 2 * bytes.len) : NULL;
 
 	for (size_t i = 0; text != NULL && i < bytes.len; i++) {
 		text[2 * i] = (uint8_t)digits[bytes.p[i] >> 4];

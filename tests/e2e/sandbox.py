@@ -93,7 +93,8 @@ class Sandbox:
     def run(self, *argv, check=True, stdin=None, env=None):
         """Runs a command in the sandbox; returns it with .returncode, .stdout and .stderr."""
         done = subprocess.run(
-            ["nsenter", "--target", str(self.init_pid), "--mount", "--uts", "--pid", "--", *argv],
+            ["nsenter", "--target", str(self.init_pid), "--mount", "--root",
+             "--uts", "--pid", "--", *argv],
             input=stdin or "", capture_output=True, text=True, timeout=60, cwd="/", check=False,
             env={"PATH": PATH, "LC_ALL": "C.UTF-8", **(env or {})})
         if check and done.returncode != 0:

@@ -6,16 +6,43 @@ output and compares it with what should have happened.
 """
 import base64
 import pathlib
+import re
 import shlex
 import smtplib
 import sys
 
 import sandbox
+from mailserver import STOCK_MECHANISMS
 from postfix import Postfix
 
 USER = "alice@mail.example.test"
+RCPT = "you@elsewhere.test"
 PASSWORD = "Wonder-1and"
-TLS = {"none": [], "starttls": ["--tls"], "tls": ["--tls-on-connect"]}
+WRONG = "Wonder-2and"
+TLS = {"none": "without TLS", "starttls": "STARTTLS", "tls": "TLS from the first byte"}
+
+SWAKSRC = "/run/swaksrc"  # files of the client, in the private machine's memory
+MSMTPRC = "/run/msmtprc"
+CLIENT_FILES = {
+    SWAKSRC: f"""server 127.0.0.1
+from {USER}
+to {RCPT}
+helo client.example.test
+auth-user {USER}
+auth-password {PASSWORD}
+""",
+    MSMTPRC: f"""account default
+host 127.0.0.1
+from {USER}
+user {USER}
+passwordeval echo {PASSWORD}
+tls_trust_file {Postfix.certificate_path}
+"""}
+
+# What is shown of a dialogue: the login, its outcome, the mail's; swaks and msmtp mark the lines
+# of client and server in ways of their own.
+MATTERS = re.compile(r"\*\*\* |=== TLS started|    \(TLS1|.*queued as"
+                     r"|[ <=~*>-]+ (AUTH |334|235|5\d\d )")
 
 
 class Wrong(Exception):
@@ -41,26 +68,36 @@ def show(server, *argv, stdin=None, expect=0):
     return done.stdout
 
 
-def send(server, mech, tls, expect, password=PASSWORD):
-    """Sends one mail with swaks; `expect` is what the transcript must hold."""
+def client(server, mech, tls, password):
+    """The command that sends one mail, and its standard input. SCRAM is msmtp's, for swaks has
+    none."""
     port = server.submissions if tls == "tls" else server.submission
-    argv = ["swaks", "--server", "127.0.0.1", "--port", str(port), *TLS[tls],
-            "--auth", mech, "--auth-user", USER, "--auth-password", password,
-            "--from", USER, "--to", "you@elsewhere.test", "--helo", "client.example.test"]
-    print(f"$ {shlex.join(argv)}", flush=True)
-    done = server.run(*argv, check=False)
-    transcript = (done.stdout + done.stderr).splitlines()
-    for line in transcript:
-        text = line[4:].strip()
-        if line.startswith("*** ") or "queued as" in line or "TLS started" in line \
-                or text.startswith(("AUTH ", "235 ", "334 ", "5")) or "250-AUTH " in line:
-            print(f"  {line}")
-    if not any(expect in line for line in transcript):
-        print("\n".join(transcript))
-        raise Wrong(f"{mech} ({tls}): there is no {expect!r} in the dialogue")
+    if mech.startswith("SCRAM"):
+        return ["msmtp", f"--file={MSMTPRC}", "--debug", f"--port={port}", f"--auth={mech.lower()}",
+                *{"none": ["--tls=off"], "starttls": ["--tls=on"],
+                  "tls": ["--tls=on", "--tls-starttls=off"]}[tls],
+                *([f"--passwordeval=echo {password}"] if password != PASSWORD else []),
+                "--", RCPT], "Subject: hello"
+    return ["swaks", "--config", SWAKSRC, "--port", str(port), "--auth", mech,
+            *{"none": [], "starttls": ["--tls"], "tls": ["--tls-on-connect"]}[tls],
+            *(["--auth-password", password] if password != PASSWORD else [])], None
+
+
+def send(server, mech, tls, expect="queued as", password=PASSWORD):
+    """Sends one mail; `expect` is what the dialogue must hold."""
+    argv, stdin = client(server, mech, tls, password)
+    print(f"$ {f'echo {shlex.quote(stdin)} | ' if stdin else ''}{shlex.join(argv)}", flush=True)
+    done = server.run(*argv, stdin=stdin and f"{stdin}\n\n", check=False)
+    dialogue = (done.stdout + done.stderr).splitlines()
+    for line in dialogue:
+        if MATTERS.match(line):
+            print(f"  {line if len(line) <= 100 else line[:97] + '...'}")
+    if not any(expect in line for line in dialogue):
+        print("\n".join(dialogue))
+        raise Wrong(f"{mech}, {TLS[tls]}: there is no {expect!r} in the dialogue")
     accepted = done.returncode == 0
     if accepted != (expect == "queued as"):
-        raise Wrong(f"{mech} ({tls}): swaks exited with {done.returncode}")
+        raise Wrong(f"{mech}, {TLS[tls]}: {argv[0]} exited with {done.returncode}")
 
 
 def send_plain_anyway(server):
@@ -75,46 +112,86 @@ def send_plain_anyway(server):
         raise Wrong(f"PLAIN without TLS got {code}")
 
 
-def story(server):
-    """The steps; raises Wrong at the first that goes wrong."""
+def logged(server, start, sent):
+    """Shows what the mail log has of logins since `start`; `sent` is the mechanisms of the mails."""
+    say("What Postfix logged:")
+    lines = [line for line in server.log_since(start)
+             if re.search("sasl_method=|authentication failed:|mailauth login:", line)]
+    print("\n".join(f"  {line}" for line in lines))
+    methods = [re.search(r"sasl_method=([^,]+)", line).group(1) for line in lines
+               if "sasl_method=" in line and f"sasl_username={USER}" in line]
+    if methods != sent:
+        raise Wrong(f"the log has mails by {methods} instead of {sent}")
+    return lines
+
+
+def make_user(server):
+    """The store and an account."""
     say("Make the group, the key file and the store.")
     show(server, "mailuser", "init")
-    say("Make a user who has mail and nothing else: no entry in /etc/passwd, no shell.")
+    say("Make a user who has mail and nothing else: no entry in /etc/passwd, no shell. The password"
+        " is not kept, only a verifier for each mechanism.")
     show(server, "mailuser", "add", "--stdin", "-c", "Alice", USER, stdin=PASSWORD)
-    show(server, "mailuser", "show", USER)
+    account = show(server, "mailuser", "show", USER)
+    if not re.search(r"^Recoverable: +no$", account, re.MULTILINE):
+        raise Wrong("the account keeps its password")
     show(server, "getent", "passwd", "alice", expect=2)
 
+
+def stock_mechanisms(server):
+    """Logins with libsasl2's own mechanisms, which ask libmailauth for the verifiers."""
     say("libsasl2 is told to ask libmailauth; Postfix is set up with the lines of docs/postfix/.")
-    show(server, "grep", "^[a-z]", "/etc/postfix/sasl/smtpd.conf")
+    show(server, "grep", "^[a-z]", Postfix.sasl_conf)
+    server.shell("mount -t tmpfs tmpfs /tmp")  # msmtp writes there; the machine's is read-only
+    for path, text in CLIENT_FILES.items():
+        file = server.path(path)
+        file.touch(mode=0o600)
+        file.write_text(text)
     say("Start Postfix (Debian's, smtpd in its chroot).")
     print("$ postfix start", flush=True)
     server.start()
     start = server.log_size()
 
-    say("CRAM-MD5 without TLS: the password does not cross the wire.")
-    send(server, "CRAM-MD5", "none", "queued as")
-    for tls, name in (("starttls", "STARTTLS"), ("tls", "TLS from the first byte")):
-        for mech in ("PLAIN", "LOGIN", "CRAM-MD5"):
-            say(f"{mech}, {name}.")
-            send(server, mech, tls, "queued as")
+    hidden = ["CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"]
+    ways = [*((mech, "none") for mech in hidden), ("PLAIN", "starttls"), ("CRAM-MD5", "starttls"),
+            ("LOGIN", "tls"), ("SCRAM-SHA-256", "tls")]
+    for mech, tls in ways:
+        say(f"{mech}, {TLS[tls]}{': the password does not cross the wire' * (tls == 'none')}.")
+        send(server, mech, tls)
 
     say("A wrong password is refused, whichever mechanism carries it.")
-    send(server, "CRAM-MD5", "none", "535 ", password="Wonder-2and")
-    send(server, "PLAIN", "starttls", "535 ", password="Wonder-2and")
-    send(server, "LOGIN", "tls", "535 ", password="Wonder-2and")
+    for mech in hidden:
+        send(server, mech, "none", "535 ", WRONG)
+    send(server, "PLAIN", "starttls", "535 ", WRONG)
+    send(server, "LOGIN", "tls", "535 ", WRONG)
 
     say("PLAIN without TLS is not offered, and refused to a client that tries it all the same.")
     send(server, "PLAIN", "none", "*** Auth not attempted, requested type not available")
     send_plain_anyway(server)
+    logged(server, start, [mech for mech, _tls in ways])
 
-    say("What Postfix logged:")
-    logins = []
-    for line in server.log_since(start):
-        if "sasl_method=" in line or "authentication failed" in line:
-            print(f"  {line}")
-        logins += [line] if f"sasl_username={USER}" in line and "sasl_method=" in line else []
-    if len(logins) != 7:
-        raise Wrong(f"the log has {len(logins)} logins instead of 7")
+
+def own_mechanisms(server):
+    """Logins where libsasl2 has no mechanisms, with ours in their place."""
+    say("Now take libsasl2's own mechanisms away and let libmailauth's stand in for them.")
+    print(f"$ rm /usr/lib/*/sasl2/{{{','.join(STOCK_MECHANISMS)}}}.so")
+    server.use_own_mechanisms()
+    left = server.shell("ls /usr/lib/*/sasl2").stdout.split()
+    if set(left) & {f"{name}.so" for name in STOCK_MECHANISMS}:
+        raise Wrong(f"libsasl2 still has {left}")
+    show(server, "grep", "^mailauth_mechs", Postfix.sasl_conf)
+    print("$ postfix reload", flush=True)
+    server.reload()
+    start = server.log_size()
+    mechs = ["CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-256"]
+    for mech in mechs:
+        send(server, mech, "none")
+    for mech in mechs:
+        send(server, mech, "none", "535 ", WRONG)
+    lines = logged(server, start, mechs)
+    for mech in mechs:  # libsasl2's own mechanisms leave no such line
+        if not any(f"reason=wrong-proof mech={mech} " in line for line in lines):
+            raise Wrong(f"the log does not show that libmailauth refused {mech}")
 
 
 def main():
@@ -124,7 +201,9 @@ def main():
         print("# Install it into a private copy of this machine", flush=True)
         sandbox.install(work / "tree")
         with Postfix(work / "postfix" / "run", work / "tree") as server:
-            story(server)
+            make_user(server)
+            stock_mechanisms(server)
+            own_mechanisms(server)
     except (Wrong, sandbox.Failure, AssertionError, OSError, smtplib.SMTPException) as error:
         print(f"\ndemo: FAILED: {error}")
         return 1

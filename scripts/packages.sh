@@ -12,11 +12,14 @@
 		libssl-dev libcrypt-dev libidn-dev liblmdb-dev libinih-dev libjansson-dev libsasl2-dev
 	)
 	packages_unit=(check)
-	packages_mail=( # a Postfix, its libsasl2, and a client
-		postfix sasl2-bin libsasl2-modules libsasl2-modules-db
-		swaks libnet-ssleay-perl libio-socket-ssl-perl libauthen-sasl-perl libdigest-hmac-perl
-		curl openssl ca-certificates python3-pytest python3-lmdb util-linux mount procps passwd
-		gsasl msmtp mpop fetchmail isync ruby php-cli php-net-smtp php-auth-sasl # more clients
+	packages_demo=( # a Postfix with its libsasl2, and clients
+		postfix libsasl2-modules openssl util-linux mount procps passwd
+		swaks libnet-ssleay-perl libauthen-sasl-perl libdigest-hmac-perl msmtp
+	)
+	packages_mail=( # the same, and what else the end-to-end tests need
+		"${packages_demo[@]}" sasl2-bin libsasl2-modules-db python3-pytest python3-lmdb
+		curl ca-certificates libio-socket-ssl-perl gsasl mpop fetchmail isync
+		ruby php-cli php-net-smtp php-auth-sasl
 	)
 	# Mail servers that conflict with Postfix as packages: unpacked, never installed. The libraries
 	# are unpacked beside them where they are not installed.

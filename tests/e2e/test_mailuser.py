@@ -554,6 +554,9 @@ class Terminal:
 
     def _child(self, core=False):
         os.login_tty(os.dup(self.slave))
+        # As a shell would: who runs the tests in the background has them ignored.
+        for signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+            signal.signal(signum, signal.SIG_DFL)
         if core:
             _, most = resource.getrlimit(resource.RLIMIT_CORE)
             resource.setrlimit(resource.RLIMIT_CORE, (most, most))

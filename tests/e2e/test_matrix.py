@@ -60,7 +60,7 @@ def place(shared_server):
     def get(name, kind):
         server = shared_server(name, kind)
         if server not in ready:
-            server.mailuser("add", "--recoverable", "-G", "smtp,imap", "--stdin", "rita",
+            server.mailuser("add", "--recoverable", "-G", "smtp,imap", "--stdin", "rhea",
                             stdin=PASSWORD + "\n")
             for label, password in PASSWORDS.items():
                 server.mailuser("add", "--recoverable", "-G", "smtp,imap", "--stdin",
@@ -99,7 +99,7 @@ def check(client, cases, certificate):
 @pytest.mark.parametrize("name,kind,client,mech", combinations(lambda name, client: True))
 def test_logins(place, name, kind, client, mech):
     server, entry = place(name, kind), CLIENTS[client]
-    user = "rita" if mech == "APOP" else "alice"
+    user = "rhea" if mech == "APOP" else "alice"
     cases = []
     for end in endpoints(server, entry.protocol, mech):
         want, why = expected(kind, client, mech, end.tls)
@@ -140,13 +140,13 @@ FORMS = {
 
 # libsasl2's own DIGEST-MD5 gets one hash from us, and we see neither the realm nor the charset that
 # the client chose: it is the hash with the server's realm, and of Latin-1 where the text allows.
-STOCK_REFUSES = {("no realm", "rita"), ("no realm", "pw-latin1"), ("UTF-8 hashed", "pw-latin1"),
+STOCK_REFUSES = {("no realm", "rhea"), ("no realm", "pw-latin1"), ("UTF-8 hashed", "pw-latin1"),
                  ("UTF-8 hashed, no charset", "pw-latin1")}
 
 
 @pytest.mark.parametrize("name,kind,protocol", PLACES)
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("user,password", [("rita", PASSWORD), ("pw-latin1", PASSWORDS["latin1"])])
+@pytest.mark.parametrize("user,password", [("rhea", PASSWORD), ("pw-latin1", PASSWORDS["latin1"])])
 def test_forms_of_digest_md5(place, name, kind, protocol, form, user, password):
     server = place(name, kind)
     end = endpoints(server, protocol, "DIGEST-MD5")[0]
@@ -193,7 +193,7 @@ def test_one_account_serves_all_mechanisms_but_apop(place, kind):
 def test_apop_without_the_password_sounds_like_a_wrong_one(place, kind):
     server = place("cyrus", kind)
     said = set()
-    for user, password in (("alice", PASSWORD), ("alice", WRONG), ("rita", WRONG),
+    for user, password in (("alice", PASSWORD), ("alice", WRONG), ("rhea", WRONG),
                            ("nobody", WRONG)):
         end = next(end for end in server.endpoints if end.protocol == "pop3")
         with Connection(end, server.certificate) as pop:

@@ -73,18 +73,25 @@ static struct ma_span secret_of(const struct handing *handing, const struct row 
 	return ha1;
 }
 
-/*
- * Of what is wanted, all but the password; that only where it is wanted alone, or nothing else can
- * be given.
- */
-static unsigned int choose(const struct handing *handing, unsigned int wanted)
+/* Of what is wanted, what the account has. */
+static unsigned int held_of(const struct handing *handing, unsigned int wanted)
 {
 	unsigned int held = 0;
-	unsigned int weaker = wanted & ~(unsigned int)MAILAUTH_VERIFIER_PASSWORD;
 
 	for (size_t i = 0; i < MA_ARRAY_SIZE(rows); i++)
 		if ((wanted & rows[i].verifier) != 0 && secret_of(handing, &rows[i]).len > 0)
 			held |= rows[i].verifier;
+	return held;
+}
+
+/*
+ * Of what is wanted, all but the password; that only where it is wanted alone, or nothing else can
+ * be given.
+ */
+static unsigned int choose(unsigned int wanted, unsigned int held)
+{
+	unsigned int weaker = wanted & ~(unsigned int)MAILAUTH_VERIFIER_PASSWORD;
+
 	if ((held & ~(unsigned int)MAILAUTH_VERIFIER_PASSWORD) != 0)
 		return weaker;
 	if (held != 0)
@@ -118,9 +125,9 @@ static enum mailauth_status hand_out(const struct handing *handing, const struct
 	MA_CLEANUP(ma_buf_clear) struct ma_buf decoy = ma_buf_fixed(bytes, sizeof(bytes));
 	enum mailauth_status status;
 
-	if (is_real && !kind->by_name)
+	if (is_real && !kind->shows)
 		return give(handing, row, secret);
-	/* Also where it is not used, if it costs a client could measure. */
+	/* Also where it is not used, if it costs what a client could measure. */
 	status = ma_login_decoy(handing->login, kind, secret, &decoy);
 	if (status != MAILAUTH_OK)
 		return status;
@@ -131,21 +138,14 @@ static enum mailauth_status hand_out(const struct handing *handing, const struct
 	return give(handing, row, ma_buf_span(&decoy));
 }
 
-static bool has_any(const struct handing *handing, unsigned int chosen)
-{
-	for (size_t i = 0; i < MA_ARRAY_SIZE(rows); i++)
-		if ((chosen & rows[i].verifier) != 0 && secret_of(handing, &rows[i]).len > 0)
-			return true;
-	return false;
-}
-
 static enum mailauth_status answer(struct handing *handing, unsigned int wanted)
 {
 	struct ma_login *login = handing->login;
-	unsigned int chosen = choose(handing, wanted);
+	unsigned int held = held_of(handing, wanted);
+	unsigned int chosen = choose(wanted, held);
 	enum mailauth_status status = MAILAUTH_OK;
 
-	if (login->reason == MA_REASON_NONE && !has_any(handing, chosen))
+	if (login->reason == MA_REASON_NONE && (chosen & held) == 0)
 		login->reason = MA_REASON_NO_SECRET;
 	handing->is_denied = login->reason != MA_REASON_NONE;
 	/* Who gets nothing but decoys is refused, and only this place knows why. */

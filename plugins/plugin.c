@@ -229,7 +229,7 @@ static bool has_options(const struct ma_plugin *plugin, const sasl_utils_t *util
 		const char *value = option(utils, option_names[i]);
 		const char *own = plugin->options[i];
 
-		if ((value == NULL) != (own == NULL) || (own != NULL && strcmp(value, own) != 0))
+		if (value == NULL || own == NULL ? value != own : strcmp(value, own) != 0)
 			return false;
 	}
 	return true;

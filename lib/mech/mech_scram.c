@@ -535,8 +535,8 @@ static enum mailauth_status step(struct ma_exchange *exchange, struct ma_span in
 
 #define SCRAM_KIND(id_, name_, hash_, cost)                                                        \
 	{                                                                                          \
-		.id = id_, .name = name_, .strength = MA_STRENGTH_SLOW, .cost_ns = cost,           \
-		.shows = true, .by_name = true, .hash = hash_, .derive = derive, .check = check,   \
+		.id = (id_), .name = (name_), .strength = MA_STRENGTH_SLOW, .cost_ns = (cost),     \
+		.shows = true, .by_name = true, .hash = (hash_), .derive = derive, .check = check, \
 		.decoy = decoy                                                                     \
 	}
 
@@ -549,7 +549,7 @@ static const struct ma_kind kind_sha_512 =
 
 #define SCRAM_MECH(name_, kind_, more_, ...)                                                       \
 	{                                                                                          \
-		.name = name_, .kind = kind_, .more = more_,                                       \
+		.name = (name_), .kind = (kind_), .more = (more_),                                 \
 		.state_size = sizeof(struct scram_state), .step = step, __VA_ARGS__                \
 	}
 

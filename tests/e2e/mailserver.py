@@ -9,8 +9,10 @@ Sendmail, Exim and Cyrus conflict with Postfix as packages. They are unpacked, n
 the folder that MAILAUTH_SERVERS names; scripts/test does that.
 """
 import dataclasses
+import itertools
 import os
 import pathlib
+import random
 import socket
 import time
 
@@ -19,6 +21,7 @@ from sandbox import REPO, Failure, Sandbox
 HOSTNAME = "mail.example.test"
 DOCS = REPO / "docs"
 SYSLOG = "/var/log/syslog"
+OUTGOING_PORTS = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
 STOCK_MECHANISMS = "libplain liblogin libcrammd5 libdigestmd5 libscram".split()
 OWN_MECHANISMS = "PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256"
 
@@ -32,15 +35,33 @@ class Endpoint:
     tls: str
 
 
+def _own_ports():
+    """Port numbers, each once: below those that the kernel gives to outgoing connections, so that
+    none is taken between its choice and its server's start (not even by the connection that looks
+    whether the server is there yet)."""
+    first_outgoing = int(OUTGOING_PORTS.read_text().split()[0])
+    usable = range(10000, min(first_outgoing, 65536))
+    start = random.randrange(len(usable))  # another one than other runs on this machine
+    yield from usable[start:]
+    yield from usable[:start]
+
+
+PORTS = _own_ports()
+
+
 def free_ports(count):
-    """Port numbers of 127.0.0.1 that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    for sock in sockets:
-        sock.bind(("127.0.0.1", 0))
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
+    """Port numbers of 127.0.0.1 that nobody listens on, and that are not given out again."""
+    return list(itertools.islice(filter(is_free, PORTS), count))
+
+
+def is_free(port):
+    """Could a server listen there?"""
+    with socket.socket() as sock:
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def wait_for(what, condition, seconds=15):

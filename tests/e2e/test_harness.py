@@ -2,10 +2,11 @@
 """The tests' own promise: whatever happens to a test, no server is left behind."""
 import os
 import signal
+import socket
 import subprocess
 import sys
 
-from mailserver import is_open, wait_for
+from mailserver import OUTGOING_PORTS, free_ports, is_free, is_open, wait_for
 from sandbox import HERE
 
 SCRIPT = """
@@ -40,3 +41,12 @@ def test_the_host_is_left_alone(server):
         assert server.path(mark).exists() and not os.path.exists(mark)
     for folder in ("/", "/root", "/opt"):
         assert server.run("touch", f"{folder}/mailauth-e2e-mark", check=False).returncode != 0
+
+
+def test_a_servers_port_is_nobody_elses():
+    first, last = map(int, OUTGOING_PORTS.read_text().split())
+    ports = [port for _ in range(5) for port in free_ports(3)]
+    assert len(set(ports)) == 15
+    assert not any(first <= port <= last for port in ports)
+    with socket.create_server(("127.0.0.1", free_ports(1)[0])) as taken:
+        assert not is_free(taken.getsockname()[1])

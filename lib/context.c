@@ -46,7 +46,8 @@ static bool read_options(const struct mailauth_options *options, struct mailauth
 
 bool ma_request_copy(const struct mailauth_request *request, struct mailauth_request *copy_out)
 {
-	const unsigned int known = MAILAUTH_REQUEST_TLS | MAILAUTH_REQUEST_SUCCESS_DATA;
+	const unsigned int known =
+		MAILAUTH_REQUEST_TLS | MAILAUTH_REQUEST_SUCCESS_DATA | MAILAUTH_REQUEST_PROOF_ONLY;
 
 	*copy_out = (struct mailauth_request){.size = sizeof(*copy_out)};
 	if (request == NULL)
@@ -207,8 +208,9 @@ static enum mailauth_status prepare(const struct mailauth_options *options, stru
 	return status;
 }
 
-static enum mailauth_status find_store(struct mailauth *ctx, const struct ma_store_ops **ops_out,
-				       struct ma_store_params *params_out)
+enum mailauth_status ma_context_store(struct mailauth *ctx, const char *url,
+				      const struct ma_store_ops **ops_out,
+				      struct ma_store_params *params_out)
 {
 	*params_out = (struct ma_store_params){
 		.write = ctx->write,
@@ -216,7 +218,7 @@ static enum mailauth_status find_store(struct mailauth *ctx, const struct ma_sto
 		.map_size = ctx->config.map_size,
 		.log = &ctx->log,
 	};
-	return ma_store_find(ctx->config.store, &ctx->log, ops_out, &params_out->address);
+	return ma_store_find(url, &ctx->log, ops_out, &params_out->address);
 }
 
 enum mailauth_status ma_context_open(const struct mailauth_options *options, uid_t owner,
@@ -233,7 +235,7 @@ enum mailauth_status ma_context_open(const struct mailauth_options *options, uid
 		return MAILAUTH_E_USAGE;
 	status = prepare(&copy, &ctx);
 	if (status == MAILAUTH_OK)
-		status = find_store(ctx, &ops, &params);
+		status = ma_context_store(ctx, ctx->config.store, &ops, &params);
 	if (status == MAILAUTH_OK)
 		status = ma_keyring_load(ctx->config.key_file, owner, &ctx->log, &ctx->keyring);
 	if (status == MAILAUTH_OK)
@@ -279,7 +281,7 @@ enum mailauth_status ma_store_init(const struct mailauth_options *options, uid_t
 	copy.flags |= MAILAUTH_OPEN_WRITE;
 	status = prepare(&copy, &ctx);
 	if (status == MAILAUTH_OK)
-		status = find_store(ctx, &ops, &params);
+		status = ma_context_store(ctx, ctx->config.store, &ops, &params);
 	if (status == MAILAUTH_OK)
 		status = init_key(ctx, ops, &params, owner, group);
 	if (status == MAILAUTH_OK)
@@ -328,6 +330,18 @@ void mailauth_set_logger(struct mailauth *ctx, mailauth_log_fn *log, void *arg,
 			 enum mailauth_log_level level)
 {
 	ctx->log = (struct ma_log){.fn = log, .arg = arg, .level = level};
+}
+
+const char *mailauth_config_get(const struct mailauth *ctx, const char *key)
+{
+	if (ctx == NULL || key == NULL)
+		return NULL;
+	/* What options and the host's name may have put there. */
+	if (strcmp(key, "store") == 0)
+		return ctx->config.store;
+	if (strcmp(key, "default_realm") == 0)
+		return ctx->config.default_realm;
+	return ma_config_value(&ctx->config, key);
 }
 
 size_t mailauth_mech_count(void)

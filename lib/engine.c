@@ -26,16 +26,13 @@ enum mailauth_status ma_engine_crypto(const struct ma_log *log, struct ma_crypto
 	return status;
 }
 
-static enum mailauth_status make_decoy_key(const struct mailauth *ctx,
-					   const struct ma_engine *engine, uint8_t kind,
-					   uint8_t key_out[MA_SHA256_LEN])
+static void make_decoy_key(const struct mailauth *ctx, uint8_t kind, uint8_t key_out[MA_SHA256_LEN])
 {
 	const struct ma_span parts[] = {ma_span_text("libmailauth decoys"), ma_span(&kind, 1)};
 
 	/* From the oldest key, so that decoys stay the same when a key is added. */
-	return ma_hmac(engine->crypto, MA_HASH_SHA256,
-		       ma_span(ctx->keyring.keys[0].bytes, MA_GCM_KEY_LEN), parts,
-		       MA_ARRAY_SIZE(parts), key_out);
+	ma_hmac(MA_HASH_SHA256, ma_span(ctx->keyring.keys[0].bytes, MA_GCM_KEY_LEN), parts,
+		MA_ARRAY_SIZE(parts), key_out);
 }
 
 /* One decoy for each kind that an account usually has. */
@@ -103,11 +100,10 @@ static enum mailauth_status make_dummy(const struct mailauth *ctx, struct ma_eng
 static enum mailauth_status make_decoys(const struct mailauth *ctx, struct ma_engine *engine)
 {
 	/* 0 is no kind: the key of what is made for each name. */
-	enum mailauth_status status = make_decoy_key(ctx, engine, 0, engine->decoy_key);
-
-	for (uint8_t kind = 1; status == MAILAUTH_OK && kind <= MA_KIND_PASSWORD; kind++)
-		status = make_decoy_key(ctx, engine, kind, engine->decoy_seeds[kind]);
-	return status == MAILAUTH_OK ? make_dummy(ctx, engine) : status;
+	make_decoy_key(ctx, 0, engine->decoy_key);
+	for (uint8_t kind = 1; kind <= MA_KIND_PASSWORD; kind++)
+		make_decoy_key(ctx, kind, engine->decoy_seeds[kind]);
+	return make_dummy(ctx, engine);
 }
 
 void ma_engine_free(struct ma_engine **engine)

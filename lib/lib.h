@@ -8,6 +8,7 @@
 #ifndef MA_LIB_H
 #define MA_LIB_H
 
+#include <mailauth/admin.h>
 #include <stdatomic.h>
 
 #include "account/account.h"
@@ -72,10 +73,19 @@ MA_MUST_CHECK enum mailauth_status ma_store_init(const struct mailauth_options *
 /* Copies what the caller's version of the struct has; false if that is not enough. */
 MA_MUST_CHECK bool ma_request_copy(const struct mailauth_request *request,
 				   struct mailauth_request *copy_out);
+/* What store to copy to: as the context's own, but at another URL. */
+MA_MUST_CHECK enum mailauth_status ma_context_store(struct mailauth *ctx, const char *url,
+						    const struct ma_store_ops **ops_out,
+						    struct ma_store_params *params_out);
 int32_t ma_today(const struct mailauth *ctx);
 /* The kinds that the configuration's list of mechanisms derives. */
 MA_MUST_CHECK bool ma_context_kinds(const struct mailauth *ctx, struct ma_kinds *kinds_out,
 				    struct ma_span *unknown_out);
+
+/* upkeep.c; @owner as above */
+MA_MUST_CHECK enum mailauth_status ma_store_rekey(const struct mailauth_options *options,
+						  uid_t owner, enum mailauth_rekey step,
+						  uint64_t *n_out);
 
 /* engine.c */
 
@@ -106,6 +116,11 @@ void ma_worker_free(struct ma_worker **worker);
 /* Reads an account into the worker. MAILAUTH_E_CORRUPT is logged with the name. */
 MA_MUST_CHECK enum mailauth_status ma_worker_read(struct mailauth *ctx, struct ma_worker *worker,
 						  const struct ma_name *name);
+/* The same with a record at hand. */
+MA_MUST_CHECK enum mailauth_status ma_worker_take_record(struct mailauth *ctx,
+							 struct ma_worker *worker,
+							 const struct ma_name *name,
+							 struct ma_span record);
 /* As ma_worker_read() for an account that is there, in work and time; @worker holds nothing then.
  */
 void ma_worker_read_dummy(struct mailauth *ctx, struct ma_worker *worker);

@@ -76,14 +76,11 @@ static bool is_same_user(const struct ma_login *login, struct ma_span authzid)
 	       ma_span_equal(ma_name_span(&name), ma_name_span(&login->name));
 }
 
-static enum ma_reason state_reason(const struct ma_login *login)
+static enum ma_reason ageing_reason(enum ma_state state)
 {
-	struct ma_span group = request_text(login->request->group);
-	const struct ma_account *account = &login->worker->account;
-
-	switch (ma_account_state(account, ma_today(login->ctx))) {
+	switch (state) {
 	case MA_STATE_ACTIVE:
-		break;
+		return MA_REASON_NONE;
 	case MA_STATE_LOCKED:
 		return MA_REASON_LOCKED;
 	case MA_STATE_EXPIRED:
@@ -93,8 +90,22 @@ static enum ma_reason state_reason(const struct ma_login *login)
 	case MA_STATE_MUST_CHANGE:
 		return MA_REASON_MUST_CHANGE;
 	case MA_STATE_UNCHECKED:
-		return MA_REASON_UNDECIDED;
+		break;
 	}
+	return MA_REASON_UNDECIDED;
+}
+
+static enum ma_reason state_reason(const struct ma_login *login)
+{
+	struct ma_span group = request_text(login->request->group);
+	const struct ma_account *account = &login->worker->account;
+
+	enum ma_reason ageing = ageing_reason(ma_account_state(account, ma_today(login->ctx)));
+
+	if (ageing != MA_REASON_NONE &&
+	    (ageing == MA_REASON_LOCKED || ageing == MA_REASON_UNDECIDED ||
+	     (login->request->flags & MAILAUTH_REQUEST_PROOF_ONLY) == 0))
+		return ageing;
 	if (group.len > 0 && !ma_words_has(account->groups, group))
 		return MA_REASON_NOT_IN_GROUP;
 	return MA_REASON_NONE;
@@ -131,8 +142,8 @@ static void find_candidates(struct ma_login *login)
  * which is therefore made for known users, too. The rest nobody ever sees; it only has to be
  * secret.
  */
-static enum mailauth_status make_seed(const struct ma_login *login, const struct ma_kind *kind,
-				      uint8_t seed_out[MA_SEED_LEN])
+static void make_seed(const struct ma_login *login, const struct ma_kind *kind,
+		      uint8_t seed_out[MA_SEED_LEN])
 {
 	const struct ma_engine *engine = ma_engine(login->ctx);
 	uint8_t id = (uint8_t)kind->id;
@@ -142,18 +153,14 @@ static enum mailauth_status make_seed(const struct ma_login *login, const struct
 		login->name.len > 0 ? ma_name_span(&login->name) : login->typed,
 	};
 	uint8_t own[MA_SHA256_LEN];
-	enum mailauth_status status;
 
 	memcpy(seed_out, engine->decoy_seeds[kind->id], MA_SEED_LEN);
 	if (!kind->shows)
-		return MAILAUTH_OK;
-	status = ma_hmac(engine->crypto, MA_HASH_SHA256,
-			 ma_span(engine->decoy_key, sizeof(engine->decoy_key)), parts,
-			 MA_ARRAY_SIZE(parts), own);
-	if (status == MAILAUTH_OK)
-		memcpy(seed_out, own, MA_SEED_LEN / 2);
+		return;
+	ma_hmac(MA_HASH_SHA256, ma_span(engine->decoy_key, sizeof(engine->decoy_key)), parts,
+		MA_ARRAY_SIZE(parts), own);
+	memcpy(seed_out, own, MA_SEED_LEN / 2);
 	ma_wipe(own, sizeof(own));
-	return status;
 }
 
 static struct ma_subject subject_of(const struct ma_login *login)
@@ -178,10 +185,10 @@ enum mailauth_status ma_login_decoy(const struct ma_login *login, const struct m
 {
 	const struct ma_subject subject = subject_of(login);
 	struct ma_decoy from = {.like = like};
-	enum mailauth_status status = make_seed(login, kind, from.seed);
+	enum mailauth_status status;
 
-	if (status == MAILAUTH_OK)
-		status = kind->decoy(kind, &subject, &from, out);
+	make_seed(login, kind, from.seed);
+	status = kind->decoy(kind, &subject, &from, out);
 	ma_wipe(&from, sizeof(from));
 	return status;
 }

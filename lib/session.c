@@ -10,6 +10,7 @@
  */
 #include <mailauth/mailauth.h>
 
+#include "capture.h"
 #include "lib.h"
 #include "login.h"
 #include "util/mem.h"
@@ -23,6 +24,7 @@ struct mailauth_session {
 	bool is_checked; /* the proof was right, the client has yet to say that it knows */
 	bool is_over;
 	bool is_proven;
+	struct ma_span password; /* that the client sent, during the step that has it */
 	struct ma_buf reply;
 	/* The mechanism's state, and behind it the copies of what the request pointed to. */
 	_Alignas(max_align_t) uint8_t state[];
@@ -183,8 +185,12 @@ static enum mailauth_status ask_mech(struct mailauth_session *session, struct ma
 {
 	struct ma_exchange exchange = exchange_for(&session->login, session->state);
 
-	if (!session->is_checked)
-		return session->mech->step(&exchange, in, &session->reply);
+	if (!session->is_checked) {
+		enum mailauth_status status = session->mech->step(&exchange, in, &session->reply);
+
+		session->password = exchange.password;
+		return status;
+	}
 	/* RFC 4422 section 3.6: an empty response */
 	return in.len == 0 ? MAILAUTH_OK : MAILAUTH_E_PROTOCOL;
 }
@@ -219,6 +225,9 @@ static enum mailauth_status run_step(struct mailauth_session *session, struct ma
 			ma_buf_reset(&session->reply);
 	}
 	session->is_proven = status == MAILAUTH_OK;
+	if (session->is_proven)
+		ma_capture_login(&session->login, session->password);
+	session->password = ma_span(NULL, 0);
 	ma_login_clear(&session->login);
 	return status;
 }
@@ -251,15 +260,34 @@ const char *mailauth_session_user(const struct mailauth_session *session)
 	return session != NULL && session->is_proven ? session->login.name.text : NULL;
 }
 
+/* What the calls that verify at once have in common. */
+static enum mailauth_status begin(struct mailauth *ctx, const struct mailauth_request *request,
+				  const struct ma_mech *mech, struct mailauth_request *copy_out,
+				  struct ma_login *login_out)
+{
+	if (ctx == NULL || !ma_request_copy(request, copy_out))
+		return MAILAUTH_E_USAGE;
+	ma_login_init(login_out, ctx, copy_out, mech);
+	return ma_engine_start(ctx);
+}
+
 static enum mailauth_status conclude(struct ma_login *login, enum mailauth_status proof,
-				     struct mailauth_name *name_out)
+				     struct ma_span password, struct mailauth_name *name_out)
 {
 	enum mailauth_status status = ma_login_finish(login, proof);
 
 	if (status == MAILAUTH_OK && name_out != NULL)
 		memcpy(name_out->text, login->name.text, login->name.len + 1);
+	if (status == MAILAUTH_OK)
+		ma_capture_login(login, password);
 	ma_login_clear(login);
 	return status;
+}
+
+static void empty_name(struct mailauth_name *name_out)
+{
+	if (name_out != NULL)
+		name_out->text[0] = '\0';
 }
 
 static enum mailauth_status check_plain(struct ma_login *login, struct ma_span user,
@@ -285,19 +313,19 @@ enum mailauth_status mailauth_verify_plain(struct mailauth *ctx,
 {
 	struct mailauth_request copy;
 	struct ma_login login;
+	struct ma_span secret = ma_span(password, password_len);
+	enum mailauth_status status;
 
-	if (name_out != NULL)
-		name_out->text[0] = '\0';
-	if (ctx == NULL || !ma_request_copy(request, &copy) || (user == NULL && user_len > 0) ||
-	    (password == NULL && password_len > 0))
+	empty_name(name_out);
+	if ((user == NULL && user_len > 0) || (password == NULL && password_len > 0))
 		return MAILAUTH_E_USAGE;
+	status = begin(ctx, request, &ma_mech_plain, &copy, &login);
+	if (status != MAILAUTH_OK)
+		return status;
 	if (!may_send_password(ctx, &copy))
 		return MAILAUTH_E_UNSUPPORTED;
-	ma_login_init(&login, ctx, &copy, &ma_mech_plain);
-	return conclude(
-		&login,
-		check_plain(&login, ma_span(user, user_len), ma_span(password, password_len)),
-		name_out);
+	status = check_plain(&login, ma_span(user, user_len), secret);
+	return conclude(&login, status, secret, name_out);
 }
 
 enum mailauth_status mailauth_verify_cram(struct mailauth *ctx,
@@ -306,26 +334,23 @@ enum mailauth_status mailauth_verify_cram(struct mailauth *ctx,
 					  const void *response, size_t response_len,
 					  struct mailauth_name *name_out)
 {
-	enum mailauth_status proof;
 	struct mailauth_request copy;
 	struct ma_login login;
 	struct ma_exchange exchange;
+	enum mailauth_status status;
 
-	if (name_out != NULL)
-		name_out->text[0] = '\0';
-	if (ctx == NULL || !ma_request_copy(request, &copy) || challenge == NULL ||
-	    challenge_len == 0 || (response == NULL && response_len > 0))
+	empty_name(name_out);
+	if (challenge == NULL || challenge_len == 0 || (response == NULL && response_len > 0))
 		return MAILAUTH_E_USAGE;
-	proof = ma_engine_start(ctx);
-	if (proof != MAILAUTH_OK)
-		return proof;
-	ma_login_init(&login, ctx, &copy, &ma_mech_cram_md5);
+	status = begin(ctx, request, &ma_mech_cram_md5, &copy, &login);
+	if (status != MAILAUTH_OK)
+		return status;
 	exchange = exchange_for(&login, NULL);
-	proof = MAILAUTH_E_LIMIT;
+	status = MAILAUTH_E_LIMIT;
 	if (challenge_len <= MAILAUTH_MESSAGE_MAX && response_len <= MAILAUTH_MESSAGE_MAX)
-		proof = ma_cram_md5_check(&exchange, ma_span(challenge, challenge_len),
-					  ma_span(response, response_len));
-	return conclude(&login, proof, name_out);
+		status = ma_cram_md5_check(&exchange, ma_span(challenge, challenge_len),
+					   ma_span(response, response_len));
+	return conclude(&login, status, ma_span(NULL, 0), name_out);
 }
 
 enum mailauth_status mailauth_apop_timestamp(struct mailauth *ctx,
@@ -341,12 +366,9 @@ enum mailauth_status mailauth_apop_timestamp(struct mailauth *ctx,
 	if (timestamp_out == NULL)
 		return MAILAUTH_E_USAGE;
 	timestamp_out->text[0] = '\0';
-	if (ctx == NULL || !ma_request_copy(request, &copy))
-		return MAILAUTH_E_USAGE;
-	status = ma_engine_start(ctx);
+	status = begin(ctx, request, &ma_mech_apop, &copy, &login);
 	if (status != MAILAUTH_OK)
 		return status;
-	ma_login_init(&login, ctx, &copy, &ma_mech_apop);
 	exchange = exchange_for(&login, NULL);
 	out = ma_buf_fixed(timestamp_out->text, sizeof(timestamp_out->text) - 1);
 	status = ma_mech_challenge(&exchange, &out);
@@ -360,25 +382,22 @@ enum mailauth_status mailauth_verify_apop(struct mailauth *ctx,
 					  const void *digest, size_t digest_len,
 					  struct mailauth_name *name_out)
 {
-	enum mailauth_status proof;
 	struct mailauth_request copy;
 	struct ma_login login;
 	struct ma_exchange exchange;
+	enum mailauth_status status;
 
-	if (name_out != NULL)
-		name_out->text[0] = '\0';
-	if (ctx == NULL || !ma_request_copy(request, &copy) || timestamp == NULL ||
-	    timestamp[0] == '\0' || (user == NULL && user_len > 0) ||
+	empty_name(name_out);
+	if (timestamp == NULL || timestamp[0] == '\0' || (user == NULL && user_len > 0) ||
 	    (digest == NULL && digest_len > 0))
 		return MAILAUTH_E_USAGE;
-	proof = ma_engine_start(ctx);
-	if (proof != MAILAUTH_OK)
-		return proof;
-	ma_login_init(&login, ctx, &copy, &ma_mech_apop);
+	status = begin(ctx, request, &ma_mech_apop, &copy, &login);
+	if (status != MAILAUTH_OK)
+		return status;
 	exchange = exchange_for(&login, NULL);
-	proof = MAILAUTH_E_LIMIT;
+	status = MAILAUTH_E_LIMIT;
 	if (user_len <= MAILAUTH_MESSAGE_MAX && digest_len <= MAILAUTH_MESSAGE_MAX)
-		proof = ma_apop_check(&exchange, ma_span_text(timestamp), ma_span(user, user_len),
-				      ma_span(digest, digest_len));
-	return conclude(&login, proof, name_out);
+		status = ma_apop_check(&exchange, ma_span_text(timestamp), ma_span(user, user_len),
+				       ma_span(digest, digest_len));
+	return conclude(&login, status, ma_span(NULL, 0), name_out);
 }

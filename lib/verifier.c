@@ -108,7 +108,7 @@ static enum mailauth_status give(const struct handing *handing, const struct row
 	MA_CLEANUP(ma_buf_clear) struct ma_buf text = ma_buf_fixed(bytes, sizeof(bytes));
 
 	if (kind->shows) {
-		if (!ma_scram_format(kind, value, &text))
+		if (!kind->format(kind, NULL, value, 0, &text))
 			return MAILAUTH_E_CORRUPT;
 		value = ma_buf_span(&text);
 	}

@@ -96,6 +96,18 @@ static enum mailauth_status damaged(struct mailauth *ctx, const struct ma_name *
 	return MAILAUTH_E_CORRUPT;
 }
 
+enum mailauth_status ma_worker_take_record(struct mailauth *ctx, struct ma_worker *worker,
+					   const struct ma_name *name, struct ma_span record)
+{
+	wipe(worker);
+	if (record.len > sizeof(worker->record))
+		return damaged(ctx, name);
+	if (record.len > 0)
+		memcpy(worker->record, record.p, record.len);
+	worker->record_len = record.len;
+	return unseal(ctx, worker, name);
+}
+
 enum mailauth_status ma_worker_read(struct mailauth *ctx, struct ma_worker *worker,
 				    const struct ma_name *name)
 {

@@ -294,6 +294,246 @@ mailauth_user_update(struct mailauth *ctx, const char *name, mailauth_edit_fn *e
  */
 MAILAUTH_MUST_CHECK enum mailauth_status mailauth_user_del(struct mailauth *ctx, const char *name);
 
+/**
+ * mailauth_user_rename() - give an account in memory another name
+ * @user: the account; mailauth_user_update() or mailauth_batch_put() then moves it
+ * @name: local or local@realm
+ *
+ * Every secret stays but DIGEST-MD5's, whose hashes have the old name in them: it is derived anew
+ * if the password is kept, else gone until the next change of password.
+ *
+ * Return: MAILAUTH_OK; MAILAUTH_E_USAGE: bad name; MAILAUTH_E_NOMEM, _INTERNAL
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status mailauth_user_rename(struct mailauth_user *user,
+							      const char *name);
+
+/**
+ * mailauth_user_put_secret() - take over one secret from another system
+ * @user: the account
+ * @kind: as mailauth_user_secret() names them
+ * @text: the secret, by kind:
+ *        crypt                 crypt(3) string, as for mailauth_user_set_crypt()
+ *        cram-md5              64 hexadecimal digits: the inner and the outer state of HMAC-MD5,
+ *                              as in Cyrus SASL's cmusaslsecretCRAM-MD5
+ *        digest-md5            USER:REALM:HASH, as in a file of htdigest(1); USER is the account's
+ *                              local part or local@realm, HASH 32 hexadecimal digits, or
+ *                              HASH:HASH where the client may also have hashed in Latin-1
+ *        scram-sha-1, -256, -512  SCHEME$ITERATIONS:SALT$STOREDKEY:SERVERKEY (RFC 5803)
+ *        sasl-plain            64 hexadecimal digits: salt, MD5(salt, "sasldb", password)
+ *        password              the password itself; taken only if the account is recoverable
+ *
+ * Replaces the secret of this kind; a digest-md5 hash only that of the same USER and REALM. The day
+ * of the last change stays as it is.
+ *
+ * Return: MAILAUTH_OK
+ *         MAILAUTH_E_USAGE  malformed, too dear, or no such kind; the log (event "account") says
+ * why MAILAUTH_E_LIMIT  more than the account can hold MAILAUTH_E_NOMEM
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status
+mailauth_user_put_secret(struct mailauth_user *user, const char *kind, const char *text);
+
+#define MAILAUTH_SECRET_TEXT_MAX 2048 /* bytes in a secret as text, with its NUL */
+
+/**
+ * mailauth_user_secret_text() - one secret as text, to take to another system
+ * @user:     the account
+ * @index:    as for mailauth_user_secret()
+ * @part:     0, 1, ...: a digest-md5 secret has several; the others have part 0 only
+ * @text_out: the text as for mailauth_user_put_secret(), NUL-terminated; empty on failure. The
+ *            caller wipes it.
+ *
+ * Return: MAILAUTH_OK
+ *         MAILAUTH_E_NOTFOUND  no secret of this index, or no such part of it
+ *         MAILAUTH_E_USAGE
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status
+mailauth_user_secret_text(const struct mailauth_user *user, size_t index, size_t part,
+			  char text_out[MAILAUTH_SECRET_TEXT_MAX]);
+
+/**
+ * mailauth_user_derive() - add the verifiers that the account lacks
+ * @user:         the account
+ * @password:     its password, which the caller vouches for; NULL: the one that the account keeps
+ * @password_len: bytes in @password
+ * @n_out:        how many were added; may be NULL
+ *
+ * What is there stays, and so does the day of the last change. A kept password is dropped if the
+ * account is not recoverable.
+ *
+ * Return: MAILAUTH_OK        the account has all that its list of mechanisms wants
+ *         MAILAUTH_E_NOTFOUND  @password is NULL and the account keeps none
+ *         otherwise as mailauth_user_set_password()
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status mailauth_user_derive(struct mailauth_user *user,
+							      const void *password,
+							      size_t password_len, size_t *n_out);
+
+/**
+ * mailauth_capture() - derive what an account lacks from a password that somebody else proved right
+ * @ctx:          the context, opened with MAILAUTH_OPEN_WRITE
+ * @name:         local or local@realm
+ * @password:     the password, which another PAM module or a daemon has checked
+ * @password_len: bytes in @password
+ *
+ * One write, and none if nothing is missing or the configuration says `capture = no`. An account
+ * without any secret gets all of them. mailauth_verify_plain() and sessions of PLAIN and LOGIN do
+ * the same after a success if their context was opened for writing.
+ *
+ * Return: MAILAUTH_OK          the account is as it should be
+ *         MAILAUTH_E_DENIED    the account has another password; nothing was changed
+ *         MAILAUTH_E_NOTFOUND  no such account
+ *         MAILAUTH_E_TEMPFAIL, _CORRUPT, _USAGE, _LIMIT, _NOMEM, _INTERNAL
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status
+mailauth_capture(struct mailauth *ctx, const char *name, const void *password, size_t password_len);
+
+struct mailauth_batch;
+
+/**
+ * mailauth_batch_new() - a list of changes that are made together or not at all
+ * @ctx:       the context, opened with MAILAUTH_OPEN_WRITE; must outlive the batch
+ * @batch_out: the batch, empty; NULL on failure
+ *
+ * Owner:   the caller, who frees it with mailauth_batch_free()
+ * Threads: mailauth_batch_put() and _del() may be called from several at once
+ * Return:  MAILAUTH_OK, MAILAUTH_E_USAGE, _NOMEM
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status mailauth_batch_new(struct mailauth *ctx,
+							    struct mailauth_batch **batch_out);
+
+/**
+ * mailauth_batch_put() - note an account as it is to be
+ * @batch: the batch
+ * @user:  from mailauth_user_new(): is added, and must not exist then; from mailauth_user_get() or
+ *         _next(): is updated, or moved if it was renamed, and must not have been changed
+ * meanwhile. Sealed now: what happens to it later does not matter. At most once for each name.
+ *
+ * Return: MAILAUTH_OK, MAILAUTH_E_LIMIT, _NOMEM, _INTERNAL, _USAGE
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status mailauth_batch_put(struct mailauth_batch *batch,
+							    struct mailauth_user *user);
+
+/**
+ * mailauth_batch_del() - note that an account is to be deleted, a damaged one too
+ * @batch: the batch
+ * @name:  local or local@realm
+ * Return: MAILAUTH_OK; MAILAUTH_E_USAGE: bad name; MAILAUTH_E_NOMEM
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status mailauth_batch_del(struct mailauth_batch *batch,
+							    const char *name);
+
+/**
+ * mailauth_batch_count() - how many changes a batch holds
+ */
+size_t mailauth_batch_count(const struct mailauth_batch *batch);
+
+/**
+ * mailauth_batch_commit() - make all changes as one, durable before this returns
+ * @batch:        the batch; empty afterwards
+ * @conflict_out: on MAILAUTH_E_EXISTS, _NOTFOUND and _TEMPFAIL the account it is about, if it is
+ *                about one; else empty; may be NULL
+ *
+ * Return: MAILAUTH_OK
+ *         MAILAUTH_E_EXISTS    an account that was to be added is there already
+ *         MAILAUTH_E_NOTFOUND  one that was to be updated or deleted is gone
+ *         MAILAUTH_E_TEMPFAIL  one that was to be updated was changed meanwhile: read it again; or
+ *                              as for mailauth_user_add()
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status mailauth_batch_commit(struct mailauth_batch *batch,
+							       struct mailauth_name *conflict_out);
+
+/**
+ * mailauth_batch_free() - forget a batch
+ * @batch: pointer to the batch, or to NULL; set to NULL
+ */
+void mailauth_batch_free(struct mailauth_batch **batch);
+
+/** The size and state of a store. */
+struct mailauth_store_stat {
+	size_t size;	     /* sizeof(struct mailauth_store_stat), set by the caller */
+	const char *scheme;  /* "lmdb"; a constant */
+	uint64_t n_accounts; /* damaged ones included */
+	uint64_t bytes_used; /* of the file, by accounts */
+	uint64_t bytes_file; /* of the file */
+	uint64_t bytes_max;  /* to which it may grow; 0: no limit */
+	uint64_t n_readers;  /* places taken by programs that read it, this one too */
+	uint64_t n_dead;     /* of them, those of programs that died: cleared; counted only if the
+			      * context may write */
+};
+
+/**
+ * mailauth_store_stat() - measure the store
+ * @ctx:      the context
+ * @stat_out: size is set by the caller, the rest here
+ * Return: MAILAUTH_OK, MAILAUTH_E_TEMPFAIL, _USAGE
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status mailauth_store_stat(struct mailauth *ctx,
+							     struct mailauth_store_stat *stat_out);
+
+/**
+ * mailauth_store_check() - open and decode every account
+ * @ctx:           the context
+ * @n_good_out:    accounts in order
+ * @n_damaged_out: accounts that are not; each is logged with its name (event "store")
+ *
+ * Return: MAILAUTH_OK, MAILAUTH_E_CORRUPT (some are damaged), _TEMPFAIL, _USAGE, _NOMEM
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status
+mailauth_store_check(struct mailauth *ctx, uint64_t *n_good_out, uint64_t *n_damaged_out);
+
+/**
+ * mailauth_store_copy() - copy all accounts into another store, as they are at one moment
+ * @ctx:   the context of the store to copy
+ * @url:   where to: a store that does not exist yet, or is empty
+ * @group: of the new files, as for mailauth_store_init()
+ * @n_out: accounts copied; may be NULL
+ *
+ * The records stay sealed with the same keys: the copy needs the same key file. All or nothing.
+ *
+ * Return: MAILAUTH_OK
+ *         MAILAUTH_E_EXISTS   there are accounts in it
+ *         MAILAUTH_E_CORRUPT  an account is damaged: nothing was copied; the log names it
+ *         MAILAUTH_E_CONFIG, _TEMPFAIL, _UNSUPPORTED, _USAGE, _NOMEM
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status mailauth_store_copy(struct mailauth *ctx, const char *url,
+							     gid_t group, uint64_t *n_out);
+
+/** What mailauth_store_rekey() does. */
+enum mailauth_rekey {
+	MAILAUTH_REKEY_PREPARE, /* add a key to the key file that opens, but does not seal yet, so
+				 * that servers can be restarted before anything needs it */
+	MAILAUTH_REKEY_SEAL,	/* seal every account with the newest key; adds one if none was
+				 * prepared */
+	MAILAUTH_REKEY_PRUNE	/* remove the keys that no account needs any more */
+};
+
+/**
+ * mailauth_store_rekey() - change the key that seals the secrets
+ * @options: as for mailauth_open()
+ * @step:    what to do
+ * @n_out:   accounts sealed anew, or keys removed; may be NULL
+ *
+ * A program that was started before the newest key was made cannot open what it seals: prepare,
+ * restart the servers, seal, and prune when all is well. Safe to repeat after any interruption.
+ *
+ * Return: MAILAUTH_OK
+ *         MAILAUTH_E_CORRUPT   an account is damaged: nothing was sealed anew; the log names it
+ *         MAILAUTH_E_LIMIT     the key file is full: prune it
+ *         MAILAUTH_E_CONFIG, _TEMPFAIL, _UNSUPPORTED, _USAGE, _NOMEM, _INTERNAL
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status
+mailauth_store_rekey(const struct mailauth_options *options, enum mailauth_rekey step,
+		     uint64_t *n_out);
+
+/**
+ * mailauth_config_get() - the value of a configuration key that is in force
+ * @ctx: the context
+ * @key: as in the configuration file: "store", "key_file", "default_realm", "mechanisms", ...
+ * Return: the value as text; empty if it is not set and has no default; belongs to @ctx. NULL: no
+ *         such key
+ */
+const char *mailauth_config_get(const struct mailauth *ctx, const char *key);
+
 #if defined(__GNUC__)
 #pragma GCC visibility pop
 #endif

@@ -157,6 +157,10 @@ const char *mailauth_mech_name(size_t index);
 
 #define MAILAUTH_REQUEST_TLS	      1u /* what the client sends is protected by TLS, or is local */
 #define MAILAUTH_REQUEST_SUCCESS_DATA 2u /* the protocol carries data along with success */
+/* Judge the proof alone: expiry and a password that must be changed are for the caller to ask about
+ * with mailauth_user_state(), as PAM's account stage does. A locked account is refused all the
+ * same. */
+#define MAILAUTH_REQUEST_PROOF_ONLY   4u
 
 /**
  * What ties a login to the TLS connection it is made through, or with tls-server-end-point to the
@@ -172,7 +176,7 @@ struct mailauth_binding {
 /** Who asks, and for what. Zero, NULL: not known. mailauth_session_new() copies all of it. */
 struct mailauth_request {
 	size_t size;	     /* sizeof(struct mailauth_request) */
-	unsigned int flags;  /* or-ed MAILAUTH_REQUEST_TLS, MAILAUTH_REQUEST_SUCCESS_DATA */
+	unsigned int flags;  /* or-ed MAILAUTH_REQUEST_ bits */
 	const char *service; /* "smtp", for the log */
 	const char *peer;    /* client address, for the log */
 	const char *group;   /* admit only members of this group */

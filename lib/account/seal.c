@@ -89,8 +89,12 @@ static bool parse_line(struct ma_span line, struct ma_keyring *keyring)
 	if (!ma_span_take_word(&line, " \t", &id) || id.p[0] == '#')
 		return true;
 	ok = take_id(id, &key.id) && ma_span_take_word(&line, " \t", &hex) &&
-	     ma_hex_decode(hex, key.bytes, sizeof(key.bytes)) &&
-	     !ma_span_take_word(&line, " \t", &more) && add_key(keyring, &key);
+	     ma_hex_decode(hex, key.bytes, sizeof(key.bytes));
+	if (ok && ma_span_take_word(&line, " \t", &more)) {
+		key.is_next = ma_span_equal(more, ma_span_text("next"));
+		ok = key.is_next && !ma_span_take_word(&line, " \t", &more);
+	}
+	ok = ok && add_key(keyring, &key);
 	ma_wipe(&key, sizeof(key));
 	return ok;
 }
@@ -182,39 +186,89 @@ void ma_keyring_clear(struct ma_keyring *keyring)
 	ma_wipe(keyring, sizeof(*keyring));
 }
 
-static enum mailauth_status make_key_text(struct ma_crypto *crypto, struct ma_buf *out)
+enum mailauth_status ma_keyring_add(struct ma_keyring *keyring, struct ma_crypto *crypto,
+				    bool is_next)
 {
-	uint8_t key[MA_GCM_KEY_LEN];
-	enum mailauth_status status = ma_random(crypto, key, sizeof(key));
+	struct ma_key key = {.id = 1, .is_next = is_next};
+	enum mailauth_status status = ma_random(crypto, key.bytes, sizeof(key.bytes));
+	bool fits;
 
 	if (status != MAILAUTH_OK)
 		return status;
+	if (keyring->n_keys > 0)
+		key.id = keyring->keys[keyring->n_keys - 1].id + 1;
+	fits = key.id != 0 && add_key(keyring, &key);
+	ma_wipe(&key, sizeof(key));
+	return fits ? MAILAUTH_OK : MAILAUTH_E_LIMIT;
+}
+
+static void put_keys(const struct ma_keyring *keyring, struct ma_buf *out)
+{
 	ma_buf_put_text(out, "# Seals the secrets in libmailauth's store. Back it up apart from "
-			     "the store;\n# without it no account can log in.\n1 ");
-	ma_hex_encode(ma_span(key, sizeof(key)), out);
-	ma_buf_put_text(out, "\n");
-	ma_wipe(key, sizeof(key));
-	return ma_buf_status(out);
+			     "the store;\n# without it no account can log in.\n");
+	for (size_t i = 0; i < keyring->n_keys; i++) {
+		const struct ma_key *key = &keyring->keys[i];
+
+		ma_buf_put_decimal(out, key->id);
+		ma_buf_put_text(out, " ");
+		ma_hex_encode(ma_span(key->bytes, sizeof(key->bytes)), out);
+		ma_buf_put_text(out, key->is_next ? " next\n" : "\n");
+	}
 }
 
 enum mailauth_status ma_keyring_create(const char *path, gid_t group, struct ma_crypto *crypto,
 				       const struct ma_log *log)
 {
-	uint8_t text[512];
-	struct ma_buf buf = ma_buf_fixed(text, sizeof(text));
-	enum mailauth_status status = make_key_text(crypto, &buf);
+	uint8_t text[MA_KEY_FILE_MAX];
+	MA_CLEANUP(ma_buf_clear) struct ma_buf buf = ma_buf_fixed(text, sizeof(text));
+	struct ma_keyring keyring = {.n_keys = 0};
+	enum mailauth_status status = ma_keyring_add(&keyring, crypto, false);
 	int error;
 
+	put_keys(&keyring, &buf);
+	ma_keyring_clear(&keyring);
 	if (status != MAILAUTH_OK)
 		return status;
 	error = ma_file_create(path, 0640, group, ma_buf_span(&buf));
-	ma_buf_clear(&buf);
 	if (error == EEXIST)
 		return MAILAUTH_E_EXISTS;
 	if (error != 0)
 		return unsafe(log, path, strerror(error),
 			      "run as root, make its folder, free some space");
 	return MAILAUTH_OK;
+}
+
+enum mailauth_status ma_keyring_save(const char *path, const struct ma_keyring *keyring,
+				     const struct ma_log *log)
+{
+	uint8_t text[MA_KEY_FILE_MAX];
+	MA_CLEANUP(ma_buf_clear) struct ma_buf buf = ma_buf_fixed(text, sizeof(text));
+	int error;
+
+	put_keys(keyring, &buf);
+	if (ma_buf_status(&buf) != MAILAUTH_OK)
+		return ma_buf_status(&buf);
+	error = ma_file_replace(path, ma_buf_span(&buf));
+	if (error != 0)
+		return unsafe(log, path, strerror(error), "run as root, free some space");
+	return MAILAUTH_OK;
+}
+
+const struct ma_key *ma_keyring_newest(const struct ma_keyring *keyring)
+{
+	size_t i = keyring->n_keys;
+
+	while (i > 1 && keyring->keys[i - 1].is_next)
+		i--;
+	return &keyring->keys[i - 1];
+}
+
+struct ma_key *ma_keyring_next(struct ma_keyring *keyring)
+{
+	for (size_t i = 0; i < keyring->n_keys; i++)
+		if (keyring->keys[i].is_next)
+			return &keyring->keys[i];
+	return NULL;
 }
 
 static const struct ma_key *find_key(const struct ma_keyring *keyring, uint32_t id)
@@ -291,7 +345,7 @@ enum mailauth_status ma_seal(const struct ma_keyring *keyring, struct ma_cipher 
 			     const struct ma_name *name, const struct ma_account *account,
 			     struct ma_span nonce, struct ma_buf *out)
 {
-	const struct ma_key *newest = &keyring->keys[keyring->n_keys - 1];
+	const struct ma_key *newest = ma_keyring_newest(keyring);
 	MA_CLEANUP(ma_buf_clear) struct ma_buf plain = ma_buf(MA_RECORD_MAX);
 
 	ma_assert(out->len == 0);

@@ -7,7 +7,8 @@
  * the account it was made for, and an attribute changed by anybody without the key is noticed.
  *
  * The key file holds lines of an id (1 to 4294967295) and 64 hexadecimal digits; '#' begins a
- * comment. The key with the highest id seals, all open.
+ * comment. The key with the highest id seals, all open. A key with the word "next" behind it opens,
+ * but does not seal yet: servers that are started now know it when the time comes.
  */
 #ifndef MA_ACCOUNT_SEAL_H
 #define MA_ACCOUNT_SEAL_H
@@ -27,6 +28,7 @@
 struct ma_key {
 	uint32_t id;
 	uint8_t bytes[MA_GCM_KEY_LEN];
+	bool is_next; /* does not seal yet */
 };
 
 struct ma_keyring {
@@ -47,6 +49,17 @@ void ma_keyring_clear(struct ma_keyring *keyring);
 MA_MUST_CHECK enum mailauth_status ma_keyring_create(const char *path, gid_t group,
 						     struct ma_crypto *crypto,
 						     const struct ma_log *log);
+
+/* The key that seals. */
+const struct ma_key *ma_keyring_newest(const struct ma_keyring *keyring);
+/* The one that was prepared; NULL: none. */
+struct ma_key *ma_keyring_next(struct ma_keyring *keyring);
+/* Adds a fresh key with the highest id. MAILAUTH_E_LIMIT: there are too many. */
+MA_MUST_CHECK enum mailauth_status ma_keyring_add(struct ma_keyring *keyring,
+						  struct ma_crypto *crypto, bool is_next);
+/* Puts the keyring in the place of what the key file holds. MAILAUTH_E_CONFIG: logged. */
+MA_MUST_CHECK enum mailauth_status
+ma_keyring_save(const char *path, const struct ma_keyring *keyring, const struct ma_log *log);
 
 /*
  * Opens a record. @plain has room for MA_RECORD_MAX bytes; @account_out then points into @bytes and

@@ -417,6 +417,59 @@ START_TEST(loads_good_key_files)
 }
 END_TEST
 
+/* Which key seals, and which one was prepared. */
+START_TEST(a_key_that_is_next_does_not_seal)
+{
+	static const struct {
+		const char *text;
+		uint32_t newest;
+		uint32_t next; /* 0: none */
+	} rows[] = {
+		{"1 " HEX "\n", 1, 0},
+		{"1 " HEX "\n2 " HEX_B "\n", 2, 0},
+		{"1 " HEX "\n2 " HEX_B " next\n", 1, 2},
+		{"2 " HEX_B "\tnext \n1 " HEX "\n", 1, 2},
+		{"1 " HEX " next\n", 1, 1},
+	};
+
+	for (size_t i = 0; i < MA_ARRAY_SIZE(rows); i++) {
+		struct ma_keyring keys;
+		const struct ma_key *next;
+		const char *path = support_file("store.key", rows[i].text, strlen(rows[i].text));
+
+		ck_assert_int_eq(load(path, &keys), MAILAUTH_OK);
+		next = ma_keyring_next(&keys);
+		ck_assert_uint_eq(ma_keyring_newest(&keys)->id, rows[i].newest);
+		ck_assert_uint_eq(next != NULL ? next->id : 0, rows[i].next);
+	}
+}
+END_TEST
+
+START_TEST(saves_what_it_loads)
+{
+	static const char text[] = "5 " HEX "\n2 " HEX_B "\n";
+	const struct ma_log log = {.fn = support_log, .arg = &got_log};
+	const char *path = support_file("store.key", text, strlen(text));
+	struct ma_keyring keys;
+	struct ma_keyring again;
+
+	ck_assert_int_eq(load(path, &keys), MAILAUTH_OK);
+	ck_assert_int_eq(ma_keyring_add(&keys, crypto, true), MAILAUTH_OK);
+	ck_assert_uint_eq(keys.keys[2].id, 6);
+	ck_assert_int_eq(ma_keyring_save(path, &keys, &log), MAILAUTH_OK);
+	ck_assert_int_eq(load(path, &again), MAILAUTH_OK);
+	ck_assert_mem_eq(&again, &keys, sizeof(keys));
+	ck_assert_int_eq(ma_keyring_save(support_path("none.key"), &keys, &log), MAILAUTH_E_CONFIG);
+	while (keys.n_keys < MA_KEYS_MAX)
+		ck_assert_int_eq(ma_keyring_add(&keys, crypto, false), MAILAUTH_OK);
+	ck_assert_int_eq(ma_keyring_add(&keys, crypto, false), MAILAUTH_E_LIMIT);
+	keys.n_keys = 1;
+	keys.keys[0].id = UINT32_MAX;
+	ck_assert_int_eq(ma_keyring_add(&keys, crypto, false), MAILAUTH_E_LIMIT);
+	ck_assert_uint_eq(keys.n_keys, 1);
+}
+END_TEST
+
 START_TEST(keeps_each_key_with_its_id)
 {
 	static const char text[] = "5 " HEX "\n2 " HEX_B "\n";
@@ -464,6 +517,8 @@ static const struct {
 	{"duplicate id, not in a row", "1 " HEX "\n2 " HEX "\n1 " HEX_B "\n", 0, ":3:"},
 	{"same id written otherwise", "1 " HEX "\n01 " HEX_B "\n", 0, ":2:"},
 	{"extra word", "1 " HEX " x\n", 0, ":1:"},
+	{"extra word behind next", "1 " HEX " next x\n", 0, ":1:"},
+	{"next in capitals", "1 " HEX " NEXT\n", 0, ":1:"},
 	{"comment behind the key", "1 " HEX " # mine\n", 0, ":1:"},
 	{"carriage return", "1 " HEX "\r\n", 0, ":1:"},
 	{"a good one, then garbage", "1 " HEX "\ngarbage\n", 0, ":2:"},
@@ -635,6 +690,8 @@ int main(void)
 
 	tcase_add_checked_fixture(files, setup, teardown);
 	tcase_add_loop_test(files, loads_good_key_files, 0, MA_ARRAY_SIZE(good_files));
+	tcase_add_test(files, a_key_that_is_next_does_not_seal);
+	tcase_add_test(files, saves_what_it_loads);
 	tcase_add_test(files, keeps_each_key_with_its_id);
 	tcase_add_loop_test(files, refuses_malformed_key_files, 0, MA_ARRAY_SIZE(bad_files));
 	tcase_add_test(files, limits_the_number_of_keys);

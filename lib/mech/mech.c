@@ -47,15 +47,43 @@ static enum mailauth_status decoy_password(const struct ma_kind *kind,
 	return ma_buf_status(out);
 }
 
+static const char *parse_password(const struct ma_kind *kind, const struct ma_subject *subject,
+				  struct ma_span text, struct ma_span old, struct ma_buf *out)
+{
+	(void)kind;
+	(void)subject;
+	(void)old;
+	if (text.len == 0 || text.len > MAILAUTH_PASSWORD_MAX)
+		return "it has to be 1 to 1024 bytes long";
+	if (!ma_span_is_utf8(text))
+		return "it is not UTF-8";
+	ma_buf_put(out, text);
+	return NULL;
+}
+
+static bool format_password(const struct ma_kind *kind, const struct ma_subject *subject,
+			    struct ma_span secret, size_t part, struct ma_buf *out)
+{
+	(void)kind;
+	(void)subject;
+	if (part > 0)
+		return false;
+	ma_buf_put(out, secret);
+	return true;
+}
+
 const struct ma_kind ma_kind_password = {
 	.id = MA_KIND_PASSWORD,
 	.name = "password",
+	.title = "password",
 	.strength = MA_STRENGTH_CLEAR,
 	/* Dearer than it is: accounts that keep it shall take no less time than the others. */
 	.cost_ns = 4000,
 	.derive = derive_password,
 	.check = check_password,
 	.decoy = decoy_password,
+	.parse = parse_password,
+	.format = format_password,
 };
 
 const struct ma_mech *ma_mech_at(size_t index)
@@ -85,6 +113,34 @@ const struct ma_kind *ma_kind_find(unsigned int id)
 			if (ma_mech_files[i]->brings[j]->id == id)
 				return ma_mech_files[i]->brings[j];
 	return NULL;
+}
+
+const struct ma_kind *ma_kind_find_name(struct ma_span name)
+{
+	for (unsigned int id = MA_KIND_CRYPT; id <= MA_KIND_PASSWORD; id++) {
+		const struct ma_kind *kind = ma_kind_find(id);
+
+		if (kind != NULL && ma_span_equal(name, ma_span_text(kind->name)))
+			return kind;
+	}
+	return NULL;
+}
+
+const char *ma_kind_parse_hex(struct ma_span text, size_t len, struct ma_buf *out)
+{
+	uint8_t *bytes = ma_buf_reserve(out, len);
+
+	if (bytes == NULL || text.len != 2 * len || !ma_hex_decode(text, bytes, len))
+		return "it has to be hexadecimal digits, two for each byte";
+	return NULL;
+}
+
+bool ma_kind_format_hex(struct ma_span secret, size_t len, size_t part, struct ma_buf *out)
+{
+	if (part > 0 || secret.len != len)
+		return false;
+	ma_hex_encode(secret, out);
+	return true;
 }
 
 bool ma_mech_accepts(const struct ma_mech *mech, const struct ma_secret *secret)
@@ -189,6 +245,14 @@ enum mailauth_status ma_mech_check_password(const struct ma_candidates *candidat
 			status = one;
 	}
 	return status;
+}
+
+enum mailauth_status ma_mech_verify_password(struct ma_exchange *exchange,
+					     const struct ma_candidates *candidates,
+					     struct ma_span password)
+{
+	exchange->password = password;
+	return ma_mech_check_password(candidates, password);
 }
 
 /* RFC 5322 section 3.4.1: what an id-right may have and no client trips over. A host's name has

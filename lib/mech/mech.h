@@ -50,6 +50,7 @@ struct ma_decoy {
 struct ma_kind {
 	enum ma_kind_id id;
 	const char *name;
+	const char *title; /* for a message: "SCRAM-SHA-256 keys" */
 	enum ma_strength strength;
 	unsigned int cost_ns; /* rough cost of checking a password, to choose the cheapest */
 	bool shows;	      /* the server's first message has a part of it: a salt */
@@ -64,6 +65,16 @@ struct ma_kind {
 	/* Appends a secret of the usual form that no password fits, always the same one. */
 	enum mailauth_status (*decoy)(const struct ma_kind *kind, const struct ma_subject *subject,
 				      const struct ma_decoy *from, struct ma_buf *out);
+	/*
+	 * Appends the secret that a text of mailauth_user_put_secret() stands for. @old: the
+	 * account's secret of this kind, or empty; what the text does not replace of it stays.
+	 * NULL, or why the text is refused: a constant.
+	 */
+	const char *(*parse)(const struct ma_kind *kind, const struct ma_subject *subject,
+			     struct ma_span text, struct ma_span old, struct ma_buf *out);
+	/* Appends part @part of the secret as such a text; false: no such part, or damaged. */
+	bool (*format)(const struct ma_kind *kind, const struct ma_subject *subject,
+		       struct ma_span secret, size_t part, struct ma_buf *out);
 };
 
 /* The credentials that may answer; each holds a secret that the mechanism can use. */
@@ -90,7 +101,9 @@ struct ma_exchange {
 	size_t n_bindings; /* TLS channel bindings; 0: -PLUS is not on offer */
 	const struct mailauth_binding *bindings;
 	struct ma_span nonce; /* of the server, for tests with known answers; empty: a random one */
-	void *state;	      /* state_size bytes, zero at first, wiped at the end */
+	/* What the client sent, if by_password; lasts as long as its message. */
+	struct ma_span password;
+	void *state; /* state_size bytes, zero at first, wiped at the end */
 	/* Names the account, once in a dialogue. The candidates last until the step returns. */
 	enum mailauth_status (*lookup)(void *arg, const struct ma_identity *who,
 				       const struct ma_candidates **candidates_out);
@@ -130,6 +143,7 @@ extern const struct ma_kind ma_kind_crypt;
 
 const struct ma_mech *ma_mech_find(struct ma_span name);
 const struct ma_kind *ma_kind_find(unsigned int id);
+const struct ma_kind *ma_kind_find_name(struct ma_span name);
 
 /* Can this secret serve the mechanism? */
 bool ma_mech_accepts(const struct ma_mech *mech, const struct ma_secret *secret);
@@ -151,6 +165,16 @@ MA_MUST_CHECK bool ma_mech_kinds(struct ma_span list, bool recoverable, struct m
 MA_MUST_CHECK enum mailauth_status ma_mech_check_password(const struct ma_candidates *candidates,
 							  struct ma_span password);
 
+/* As ma_mech_check_password(), for a message; keeps the password in the exchange. */
+MA_MUST_CHECK enum mailauth_status ma_mech_verify_password(struct ma_exchange *exchange,
+							   const struct ma_candidates *candidates,
+							   struct ma_span password);
+
+/* parse and format of the kinds that are bytes of one length, written in hexadecimal digits. */
+MA_MUST_CHECK const char *ma_kind_parse_hex(struct ma_span text, size_t len, struct ma_buf *out);
+MA_MUST_CHECK bool ma_kind_format_hex(struct ma_span secret, size_t len, size_t part,
+				      struct ma_buf *out);
+
 /*
  * For verifier.c: of a digest-md5 secret, the hash (MA_MD5_LEN bytes) for one realm, letter for
  * letter, and one form of the name, local or (@full) local@realm; in Latin-1 if there is such a
@@ -158,10 +182,6 @@ MA_MUST_CHECK enum mailauth_status ma_mech_check_password(const struct ma_candid
  */
 MA_MUST_CHECK bool ma_digest_md5_find(struct ma_span secret, struct ma_span realm, bool full,
 				      struct ma_span *ha1_out);
-/* A SCRAM secret in the syntax of RFC 5803 section 2; false if it is damaged. */
-MA_MUST_CHECK bool ma_scram_format(const struct ma_kind *kind, struct ma_span secret,
-				   struct ma_buf *out);
-
 /*
  * For mechanisms that answer a challenge with 32 hexadecimal digits, of either case. @fits says
  * whether a secret of the mechanism's kind makes this digest.

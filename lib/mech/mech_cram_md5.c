@@ -106,14 +106,34 @@ static enum mailauth_status decoy(const struct ma_kind *kind, const struct ma_su
 	return ma_buf_status(out);
 }
 
+static const char *parse(const struct ma_kind *kind, const struct ma_subject *subject,
+			 struct ma_span text, struct ma_span old, struct ma_buf *out)
+{
+	(void)kind;
+	(void)subject;
+	(void)old;
+	return ma_kind_parse_hex(text, MA_HMAC_MD5_STATE, out);
+}
+
+static bool format(const struct ma_kind *kind, const struct ma_subject *subject,
+		   struct ma_span secret, size_t part, struct ma_buf *out)
+{
+	(void)kind;
+	(void)subject;
+	return ma_kind_format_hex(secret, MA_HMAC_MD5_STATE, part, out);
+}
+
 static const struct ma_kind kind_cram_md5 = {
 	.id = MA_KIND_CRAM_MD5,
 	.name = "cram-md5",
+	.title = "CRAM-MD5 state",
 	.strength = MA_STRENGTH_FAST,
 	.cost_ns = 400,
 	.derive = derive,
 	.check = check,
 	.decoy = decoy,
+	.parse = parse,
+	.format = format,
 };
 
 const struct ma_mech ma_mech_cram_md5 = {

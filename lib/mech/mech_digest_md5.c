@@ -14,9 +14,12 @@
  * one, the configuration's default_realm and digest_realms; in UTF-8, and converted to Latin-1
  * where RFC 2831 section 2.1.2.1 wants that, which not every client does. In the record:
  *
- *   group    = length of the realm (1 byte), realm, charsets (1 byte: 1, or 2 with Latin-1),
- *              then for each charset MD5(local:realm:password), MD5(local@realm:realm:password)
+ *   group    = length of the realm (1 byte), realm, what it holds (1 byte: 1, or 2 with Latin-1;
+ *              16 and 32: without the first, the second of the following), then for each charset
+ *              MD5(local:realm:password), MD5(local@realm:realm:password)
  *   secret   = 1*group; the account's own realm first
+ *
+ * A form is missing only where the hash came from another system, which had just one.
  *
  * Not checked is digest-uri: some clients write the realm into it where the host belongs. A
  * response to a nonce of an earlier dialogue (subsequent authentication) is not offered.
@@ -32,6 +35,9 @@
 #define HEX_LEN	      (2 * MA_MD5_LEN)
 #define N_FORMS	      2 /* local, local@realm */
 #define CHARSETS_MAX  2
+#define CHARSETS_MASK 0x0f
+#define WITHOUT_LOCAL 0x10
+#define WITHOUT_FULL  0x20
 
 struct digest_state {
 	bool asked;
@@ -44,22 +50,40 @@ struct digest_state {
 struct group {
 	struct ma_span realm;
 	uint8_t n_charsets;
+	bool has[N_FORMS];
 	struct ma_span hashes;
 };
 
+static size_t n_forms(const struct group *group)
+{
+	return (group->has[0] ? 1u : 0u) + (group->has[1] ? 1u : 0u);
+}
+
 static bool take_group(struct ma_span *in, struct group *group_out)
 {
-	return ma_span_take_bytes8(in, &group_out->realm) &&
-	       ma_span_take_u8(in, &group_out->n_charsets) && group_out->n_charsets >= 1 &&
-	       group_out->n_charsets <= CHARSETS_MAX &&
-	       ma_span_take(in, (size_t)group_out->n_charsets * N_FORMS * MA_MD5_LEN,
+	uint8_t holds;
+
+	if (!ma_span_take_bytes8(in, &group_out->realm) || !ma_span_take_u8(in, &holds))
+		return false;
+	group_out->n_charsets = holds & CHARSETS_MASK;
+	group_out->has[0] = (holds & WITHOUT_LOCAL) == 0;
+	group_out->has[1] = (holds & WITHOUT_FULL) == 0;
+	return (holds & ~(CHARSETS_MASK | WITHOUT_LOCAL | WITHOUT_FULL)) == 0 &&
+	       group_out->n_charsets >= 1 && group_out->n_charsets <= CHARSETS_MAX &&
+	       n_forms(group_out) > 0 &&
+	       ma_span_take(in, group_out->n_charsets * n_forms(group_out) * MA_MD5_LEN,
 			    &group_out->hashes);
 }
 
+/* Empty if the group has not got this form. */
 static struct ma_span hash_of(const struct group *group, bool full, bool latin1)
 {
-	size_t i = (latin1 && group->n_charsets == CHARSETS_MAX ? 2u : 0u) + (full ? 1u : 0u);
+	size_t i = latin1 && group->n_charsets == CHARSETS_MAX ? n_forms(group) : 0;
 
+	if (!group->has[full ? 1 : 0])
+		return ma_span(NULL, 0);
+	if (full && group->has[0])
+		i++;
 	return ma_span(group->hashes.p + i * MA_MD5_LEN, MA_MD5_LEN);
 }
 
@@ -88,7 +112,7 @@ bool ma_digest_md5_find(struct ma_span secret, struct ma_span realm, bool full,
 	if (!find_group(secret, realm, &group))
 		return false;
 	*ha1_out = hash_of(&group, full, true);
-	return true;
+	return ha1_out->len > 0;
 }
 
 /* Appends the text in Latin-1; false: it does not fit, or there is nothing to convert. */
@@ -127,7 +151,7 @@ struct texts {
 	struct ma_span password;
 };
 
-static void put_hashes(const struct texts *texts, struct ma_buf *out)
+static void put_hashes(const struct texts *texts, const bool has[N_FORMS], struct ma_buf *out)
 {
 	const struct ma_span colon = ma_span_text(":");
 	uint8_t digest[MA_MD5_LEN];
@@ -136,6 +160,8 @@ static void put_hashes(const struct texts *texts, struct ma_buf *out)
 		const struct ma_span parts[] = {texts->users[i], colon, texts->realm, colon,
 						texts->password};
 
+		if (!has[i])
+			continue;
 		ma_md5(parts, MA_ARRAY_SIZE(parts), digest);
 		ma_buf_put(out, ma_span(digest, sizeof(digest)));
 	}
@@ -152,8 +178,15 @@ static struct ma_span put_full_name(const struct ma_subject *subject, struct ma_
 	return ma_span(out->p + start, out->len - start);
 }
 
-static void put_group(const struct ma_subject *subject, struct ma_span realm,
-		      struct ma_span password, struct ma_buf *out)
+static void put_holds(uint8_t n_charsets, const bool has[N_FORMS], struct ma_buf *out)
+{
+	ma_buf_put_u8(out, (uint8_t)(n_charsets | (has[0] ? 0 : WITHOUT_LOCAL) |
+				     (has[1] ? 0 : WITHOUT_FULL)));
+}
+
+/* A group with those of the two forms. */
+static void put_forms(const struct ma_subject *subject, struct ma_span realm,
+		      const bool has[N_FORMS], struct ma_span password, struct ma_buf *out)
 {
 	uint8_t bytes[MAILAUTH_PASSWORD_MAX + 4 * MAILAUTH_NAME_MAX];
 	MA_CLEANUP(ma_buf_clear) struct ma_buf scratch = ma_buf_fixed(bytes, sizeof(bytes));
@@ -169,10 +202,18 @@ static void put_group(const struct ma_subject *subject, struct ma_span realm,
 	differs = convert(&latin1.realm, &scratch) || differs;
 	differs = convert(&latin1.password, &scratch) || differs;
 	ma_buf_put_bytes8(out, realm);
-	ma_buf_put_u8(out, differs ? 2 : 1);
-	put_hashes(&utf8, out);
+	put_holds(differs ? 2 : 1, has, out);
+	put_hashes(&utf8, has, out);
 	if (differs)
-		put_hashes(&latin1, out);
+		put_hashes(&latin1, has, out);
+}
+
+static void put_group(const struct ma_subject *subject, struct ma_span realm,
+		      struct ma_span password, struct ma_buf *out)
+{
+	const bool both[N_FORMS] = {true, true};
+
+	put_forms(subject, realm, both, password, out);
 }
 
 typedef void put_fn(const struct ma_subject *subject, struct ma_span realm, struct ma_span arg,
@@ -242,7 +283,7 @@ static enum mailauth_status check(const struct ma_kind *kind, const struct ma_su
 		if (!take_group(&secret, &group))
 			return MAILAUTH_E_DENIED;
 		got.len -= secret.len;
-		put_group(subject, group.realm, password, &want);
+		put_forms(subject, group.realm, group.has, password, &want);
 		fits = ma_equal_ct(ma_buf_span(&want), got) && fits;
 	}
 	return fits ? MAILAUTH_OK : MAILAUTH_E_DENIED;
@@ -263,6 +304,128 @@ static enum mailauth_status decoy(const struct ma_kind *kind, const struct ma_su
 {
 	(void)kind;
 	return put_groups(subject, put_decoy, ma_span(from->seed, sizeof(from->seed)), out);
+}
+
+/* ---- the secret as text: USER:REALM:HASH or USER:REALM:HASH:HASH ---- */
+
+/* One hash, or one in each charset, of one form. */
+struct entry {
+	size_t form;
+	struct ma_span realm;
+	uint8_t n_charsets;
+	uint8_t hashes[CHARSETS_MAX][MA_MD5_LEN];
+};
+
+static bool is_user(struct ma_span user, const struct ma_subject *subject, size_t *form_out)
+{
+	uint8_t bytes[MAILAUTH_NAME_MAX];
+	struct ma_buf full = ma_buf_fixed(bytes, sizeof(bytes));
+
+	*form_out = ma_span_equal(user, subject->local) ? 0 : 1;
+	return *form_out == 0 || ma_span_equal(user, put_full_name(subject, &full));
+}
+
+static bool parse_entry(struct ma_span text, const struct ma_subject *subject,
+			struct entry *entry_out)
+{
+	struct ma_span user;
+	struct ma_span first;
+
+	if (!ma_span_take_until(&text, ':', &user) || !is_user(user, subject, &entry_out->form) ||
+	    !ma_span_take_until(&text, ':', &entry_out->realm) ||
+	    entry_out->realm.len > MAILAUTH_REALM_MAX || !ma_span_is_utf8(entry_out->realm))
+		return false;
+	entry_out->n_charsets = 1;
+	if (!ma_span_take_until(&text, ':', &first))
+		return ma_hex_decode(text, entry_out->hashes[0], MA_MD5_LEN);
+	entry_out->n_charsets = 2;
+	return ma_hex_decode(first, entry_out->hashes[0], MA_MD5_LEN) &&
+	       ma_hex_decode(text, entry_out->hashes[1], MA_MD5_LEN);
+}
+
+/* The group with the entry in the place of what it had of that form; @old NULL: a new group. */
+static void put_merged(const struct entry *entry, const struct group *old, struct ma_buf *out)
+{
+	bool has[N_FORMS] = {entry->form == 0, entry->form == 1};
+	uint8_t n_charsets = entry->n_charsets;
+
+	for (size_t form = 0; old != NULL && form < N_FORMS; form++)
+		has[form] = has[form] || old->has[form];
+	if (old != NULL && n_forms(old) > 0 && old->n_charsets > n_charsets && has[1 - entry->form])
+		n_charsets = old->n_charsets;
+	ma_buf_put_bytes8(out, entry->realm);
+	put_holds(n_charsets, has, out);
+	for (uint8_t charset = 0; charset < n_charsets; charset++)
+		for (size_t form = 0; form < N_FORMS; form++) {
+			size_t own = charset < entry->n_charsets ? charset : 0;
+
+			if (form == entry->form)
+				ma_buf_put(out, ma_span(entry->hashes[own], MA_MD5_LEN));
+			else if (has[form])
+				ma_buf_put(out, hash_of(old, form != 0, charset != 0));
+		}
+}
+
+static const char *parse_text(const struct ma_kind *kind, const struct ma_subject *subject,
+			      struct ma_span text, struct ma_span old, struct ma_buf *out)
+{
+	struct entry entry;
+	bool merged = false;
+
+	(void)kind;
+	if (!parse_entry(text, subject, &entry))
+		return "it has to be USER:REALM:HASH, with the account's name, bare or with its "
+		       "realm, and 32 hexadecimal digits";
+	while (old.len > 0) {
+		struct ma_span bytes = old;
+		struct group group;
+
+		if (!take_group(&old, &group))
+			return "the account's own is damaged; set the password anew";
+		bytes.len -= old.len;
+		if (ma_span_equal(group.realm, entry.realm)) {
+			put_merged(&entry, &group, out);
+			merged = true;
+		} else {
+			ma_buf_put(out, bytes);
+		}
+	}
+	if (!merged)
+		put_merged(&entry, NULL, out);
+	ma_wipe(&entry, sizeof(entry));
+	return NULL;
+}
+
+static bool format_form(const struct ma_subject *subject, const struct group *group, size_t form,
+			struct ma_buf *out)
+{
+	if (form == 0)
+		ma_buf_put(out, subject->local);
+	else
+		(void)put_full_name(subject, out);
+	ma_buf_put_text(out, ":");
+	ma_buf_put(out, group->realm);
+	for (uint8_t charset = 0; charset < group->n_charsets; charset++) {
+		ma_buf_put_text(out, ":");
+		ma_hex_encode(hash_of(group, form != 0, charset != 0), out);
+	}
+	return true;
+}
+
+static bool format_part(const struct ma_kind *kind, const struct ma_subject *subject,
+			struct ma_span secret, size_t part, struct ma_buf *out)
+{
+	struct group group;
+
+	(void)kind;
+	while (secret.len > 0) {
+		if (!take_group(&secret, &group))
+			return false;
+		for (size_t form = 0; form < N_FORMS; form++)
+			if (group.has[form] && part-- == 0)
+				return format_form(subject, &group, form, out);
+	}
+	return false;
 }
 
 /* ---- the client's response ---- */
@@ -485,6 +648,8 @@ static void try_secret(const struct response *response, struct ma_span secret,
 
 	if (!find_group(secret, response->value[REALM], &group))
 		return;
+	if (!group.has[full ? 1 : 0])
+		return;
 	for (size_t latin1 = 0; latin1 < CHARSETS_MAX; latin1++) {
 		struct ma_span ha1 = hash_of(&group, full, latin1 != 0);
 
@@ -619,12 +784,15 @@ static enum mailauth_status step(struct ma_exchange *exchange, struct ma_span in
 static const struct ma_kind kind_digest_md5 = {
 	.id = MA_KIND_DIGEST_MD5,
 	.name = "digest-md5",
+	.title = "DIGEST-MD5 hash",
 	.strength = MA_STRENGTH_FAST,
 	.cost_ns = 2000,
 	.by_name = true, /* the hashes are listed by realm */
 	.derive = derive,
 	.check = check,
 	.decoy = decoy,
+	.parse = parse_text,
+	.format = format_part,
 };
 
 const struct ma_mech ma_mech_digest_md5 = {

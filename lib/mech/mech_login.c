@@ -70,7 +70,7 @@ static enum mailauth_status step(struct ma_exchange *exchange, struct ma_span in
 	status = exchange->lookup(exchange->lookup_arg, &who, &candidates);
 	if (status != MAILAUTH_OK)
 		return status;
-	return ma_mech_check_password(candidates, in);
+	return ma_mech_verify_password(exchange, candidates, in);
 }
 
 const struct ma_mech ma_mech_login = {

@@ -47,7 +47,7 @@ static enum mailauth_status step(struct ma_exchange *exchange, struct ma_span in
 	status = exchange->lookup(exchange->lookup_arg, &who, &candidates);
 	if (status != MAILAUTH_OK)
 		return status;
-	return ma_mech_check_password(candidates, in);
+	return ma_mech_verify_password(exchange, candidates, in);
 }
 
 /* The digest that libsasl2 computes for cmusaslsecretPLAIN. */
@@ -148,24 +148,73 @@ static enum mailauth_status decoy_crypt(const struct ma_kind *kind,
 				ma_span(from->seed, sizeof(from->seed)), out);
 }
 
+static const char *parse_sasl_plain(const struct ma_kind *kind, const struct ma_subject *subject,
+				    struct ma_span text, struct ma_span old, struct ma_buf *out)
+{
+	(void)kind;
+	(void)subject;
+	(void)old;
+	return ma_kind_parse_hex(text, SALT_LEN + MA_MD5_LEN, out);
+}
+
+static bool format_sasl_plain(const struct ma_kind *kind, const struct ma_subject *subject,
+			      struct ma_span secret, size_t part, struct ma_buf *out)
+{
+	(void)kind;
+	(void)subject;
+	return ma_kind_format_hex(secret, SALT_LEN + MA_MD5_LEN, part, out);
+}
+
+static const char *parse_crypt(const struct ma_kind *kind, const struct ma_subject *subject,
+			       struct ma_span text, struct ma_span old, struct ma_buf *out)
+{
+	const char *why = ma_crypt_refusal(text);
+
+	(void)kind;
+	(void)subject;
+	(void)old;
+	/* Half a hash, and a password given by mistake, can pass for a setting. */
+	if (why == NULL && !ma_crypt_is_whole(text))
+		why = "it is not a whole hash; did you mean a password?";
+	ma_buf_put(out, text);
+	return why;
+}
+
+static bool format_crypt(const struct ma_kind *kind, const struct ma_subject *subject,
+			 struct ma_span secret, size_t part, struct ma_buf *out)
+{
+	(void)kind;
+	(void)subject;
+	if (part > 0)
+		return false;
+	ma_buf_put(out, secret);
+	return true;
+}
+
 const struct ma_kind ma_kind_sasl_plain = {
 	.id = MA_KIND_SASL_PLAIN,
 	.name = "sasl-plain",
+	.title = "salted digest",
 	.strength = MA_STRENGTH_FAST,
 	.cost_ns = 200,
 	.derive = derive_sasl_plain,
 	.check = check_sasl_plain,
 	.decoy = decoy_sasl_plain,
+	.parse = parse_sasl_plain,
+	.format = format_sasl_plain,
 };
 
 const struct ma_kind ma_kind_crypt = {
 	.id = MA_KIND_CRYPT,
 	.name = "crypt",
+	.title = "crypt(3) string",
 	.strength = MA_STRENGTH_SLOW,
 	.cost_ns = 20000000,
 	.derive = derive_crypt,
 	.check = check_crypt,
 	.decoy = decoy_crypt,
+	.parse = parse_crypt,
+	.format = format_crypt,
 };
 
 const struct ma_mech ma_mech_plain = {

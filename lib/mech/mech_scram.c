@@ -66,9 +66,9 @@ static bool decode(const struct ma_kind *kind, struct ma_span secret, struct key
 }
 
 /* RFC 5802 section 3: from the password to what the server stores. */
-static enum mailauth_status make_keys(const struct ma_kind *kind, struct ma_crypto *crypto,
-				      struct ma_span password, const struct keys *from,
-				      uint8_t *stored_key_out, uint8_t *server_key_out)
+static enum mailauth_status make_keys(const struct ma_kind *kind, struct ma_span password,
+				      const struct keys *from, uint8_t *stored_key_out,
+				      uint8_t *server_key_out)
 {
 	const struct ma_span client_text = ma_span_text("Client Key");
 	const struct ma_span server_text = ma_span_text("Server Key");
@@ -78,18 +78,15 @@ static enum mailauth_status make_keys(const struct ma_kind *kind, struct ma_cryp
 	struct ma_span key = ma_span(salted, ma_hash_len(kind->hash));
 	enum mailauth_status status = ma_saslprep(password, &prepared);
 
-	if (status == MAILAUTH_OK)
-		status = ma_pbkdf2(crypto, kind->hash, ma_buf_span(&prepared), from->salt,
-				   from->iterations, salted);
-	if (status == MAILAUTH_OK)
-		status = ma_hmac(crypto, kind->hash, key, &client_text, 1, client_key);
-	if (status == MAILAUTH_OK)
-		status = ma_hash(crypto, kind->hash, ma_span(client_key, key.len), stored_key_out);
-	if (status == MAILAUTH_OK)
-		status = ma_hmac(crypto, kind->hash, key, &server_text, 1, server_key_out);
+	if (status != MAILAUTH_OK)
+		return status;
+	ma_pbkdf2(kind->hash, ma_buf_span(&prepared), from->salt, from->iterations, salted);
+	ma_hmac(kind->hash, key, &client_text, 1, client_key);
+	ma_hash(kind->hash, ma_span(client_key, key.len), stored_key_out);
+	ma_hmac(kind->hash, key, &server_text, 1, server_key_out);
 	ma_wipe(salted, sizeof(salted));
 	ma_wipe(client_key, sizeof(client_key));
-	return status;
+	return MAILAUTH_OK;
 }
 
 static enum mailauth_status put_secret(const struct keys *keys, struct ma_buf *out)
@@ -117,7 +114,7 @@ static enum mailauth_status derive(const struct ma_kind *kind, const struct ma_s
 	enum mailauth_status status = ma_random(subject->crypto, salt, sizeof(salt));
 
 	if (status == MAILAUTH_OK)
-		status = make_keys(kind, subject->crypto, password, &keys, stored_key, server_key);
+		status = make_keys(kind, password, &keys, stored_key, server_key);
 	if (status == MAILAUTH_OK)
 		status = put_secret(&keys, out);
 	ma_wipe(stored_key, sizeof(stored_key));
@@ -135,10 +132,11 @@ static enum mailauth_status check(const struct ma_kind *kind, const struct ma_su
 	enum mailauth_status status;
 	bool fits;
 
+	(void)subject;
 	if (!decode(kind, secret, &keys) || password.len == 0 ||
 	    password.len > MAILAUTH_PASSWORD_MAX)
 		return MAILAUTH_E_DENIED;
-	status = make_keys(kind, subject->crypto, password, &keys, stored_key, server_key);
+	status = make_keys(kind, password, &keys, stored_key, server_key);
 	if (status != MAILAUTH_OK)
 		return status;
 	fits = ma_equal_ct(ma_span(stored_key, len), keys.stored_key);
@@ -172,18 +170,27 @@ static enum mailauth_status decoy(const struct ma_kind *kind, const struct ma_su
 	return ma_buf_status(out);
 }
 
-bool ma_scram_format(const struct ma_kind *kind, struct ma_span secret, struct ma_buf *out)
+static const char *scheme(const struct ma_kind *kind)
 {
 	static const char *const schemes[MA_N_HASHES] = {
 		[MA_HASH_SHA1] = "SCRAM-SHA-1",
 		[MA_HASH_SHA256] = "SCRAM-SHA-256",
 		[MA_HASH_SHA512] = "SCRAM-SHA-512",
 	};
+
+	return schemes[kind->hash];
+}
+
+/* RFC 5803 section 2: scheme$iterations:salt$StoredKey:ServerKey, all but the first in base64 */
+static bool format(const struct ma_kind *kind, const struct ma_subject *subject,
+		   struct ma_span secret, size_t part, struct ma_buf *out)
+{
 	struct keys keys;
 
-	if (!decode(kind, secret, &keys))
+	(void)subject;
+	if (part > 0 || !decode(kind, secret, &keys))
 		return false;
-	ma_buf_put_text(out, schemes[kind->hash]);
+	ma_buf_put_text(out, scheme(kind));
 	ma_buf_put_text(out, "$");
 	ma_buf_put_decimal(out, keys.iterations);
 	ma_buf_put_text(out, ":");
@@ -193,6 +200,61 @@ bool ma_scram_format(const struct ma_kind *kind, struct ma_span secret, struct m
 	ma_buf_put_text(out, ":");
 	ma_base64_encode(keys.server_key, out);
 	return ma_buf_status(out) == MAILAUTH_OK;
+}
+
+static bool take_iterations(struct ma_span *in, uint32_t *iterations_out)
+{
+	struct ma_span digits;
+	uint32_t n = 0;
+
+	if (!ma_span_take_until(in, ':', &digits) || digits.len == 0 || digits.len > 7)
+		return false;
+	for (size_t i = 0; i < digits.len; i++) {
+		if (digits.p[i] < '0' || digits.p[i] > '9')
+			return false;
+		n = n * 10 + (uint32_t)(digits.p[i] - '0');
+	}
+	*iterations_out = n;
+	return n >= 1 && n <= ITERATIONS_MAX;
+}
+
+/* Decodes to the end of @bytes; nothing on failure. */
+static struct ma_span take_base64(struct ma_span text, struct ma_buf *bytes)
+{
+	size_t start = bytes->len;
+
+	if (!ma_base64_decode(text, bytes) || ma_buf_status(bytes) != MAILAUTH_OK)
+		return ma_span(NULL, 0);
+	return ma_span(bytes->p + start, bytes->len - start);
+}
+
+static const char *parse(const struct ma_kind *kind, const struct ma_subject *subject,
+			 struct ma_span text, struct ma_span old, struct ma_buf *out)
+{
+	uint8_t decoded[UINT8_MAX + 2 * MA_HASH_MAX];
+	MA_CLEANUP(ma_buf_clear) struct ma_buf bytes = ma_buf_fixed(decoded, sizeof(decoded));
+	struct ma_span name;
+	struct ma_span salt;
+	struct ma_span stored_key;
+	struct keys keys;
+
+	(void)subject;
+	(void)old;
+	if (!ma_span_take_until(&text, '$', &name) ||
+	    !ma_span_equal_case(name, ma_span_text(scheme(kind))) ||
+	    !take_iterations(&text, &keys.iterations) || !ma_span_take_until(&text, '$', &salt) ||
+	    !ma_span_take_until(&text, ':', &stored_key))
+		return "it has to be SCHEME$ITERATIONS:SALT$STOREDKEY:SERVERKEY, with at most "
+		       "1000000 iterations";
+	keys.salt = take_base64(salt, &bytes);
+	keys.stored_key = take_base64(stored_key, &bytes);
+	keys.server_key = take_base64(text, &bytes);
+	if (keys.salt.len == 0 || keys.salt.len > UINT8_MAX ||
+	    keys.stored_key.len != ma_hash_len(kind->hash) ||
+	    keys.server_key.len != ma_hash_len(kind->hash))
+		return "its salt or one of its keys is not the base64 of bytes of the right length";
+	(void)put_secret(&keys, out);
+	return NULL;
 }
 
 /* ---- the client's first message ---- */
@@ -452,8 +514,8 @@ static bool parse_final(const struct scram_state *state, struct ma_span in, size
 	return are_extensions(rest);
 }
 
-static enum mailauth_status sign(struct ma_exchange *exchange, const uint8_t *key,
-				 struct ma_span without_proof, uint8_t *signature_out)
+static void sign(struct ma_exchange *exchange, const uint8_t *key, struct ma_span without_proof,
+		 uint8_t *signature_out)
 {
 	const struct scram_state *state = exchange->state;
 	enum ma_hash hash = exchange->mech->kind->hash;
@@ -467,8 +529,8 @@ static enum mailauth_status sign(struct ma_exchange *exchange, const uint8_t *ke
 		without_proof,
 	};
 
-	return ma_hmac(exchange->crypto, hash, ma_span(key, ma_hash_len(hash)), auth_message,
-		       MA_ARRAY_SIZE(auth_message), signature_out);
+	ma_hmac(hash, ma_span(key, ma_hash_len(hash)), auth_message, MA_ARRAY_SIZE(auth_message),
+		signature_out);
 }
 
 /* RFC 5802 section 3: H(ClientProof XOR ClientSignature) is StoredKey. */
@@ -480,18 +542,15 @@ static enum mailauth_status check_proof(struct ma_exchange *exchange, struct ma_
 	size_t len = ma_hash_len(hash);
 	uint8_t signature[MA_HASH_MAX];
 	uint8_t digest[MA_HASH_MAX];
-	enum mailauth_status status = sign(exchange, state->stored_key, without_proof, signature);
 
-	if (status != MAILAUTH_OK)
-		return status;
+	sign(exchange, state->stored_key, without_proof, signature);
 	for (size_t i = 0; i < len; i++)
 		proof[i] ^= signature[i];
-	status = ma_hash(exchange->crypto, hash, ma_span(proof, len), digest);
-	if (status == MAILAUTH_OK &&
-	    !ma_equal_ct(ma_span(digest, len), ma_span(state->stored_key, len)))
-		status = MAILAUTH_E_DENIED;
+	ma_hash(hash, ma_span(proof, len), digest);
 	ma_wipe(signature, sizeof(signature));
-	return status;
+	return ma_equal_ct(ma_span(digest, len), ma_span(state->stored_key, len))
+		       ? MAILAUTH_OK
+		       : MAILAUTH_E_DENIED;
 }
 
 static enum mailauth_status take_final(struct ma_exchange *exchange, struct ma_span in,
@@ -509,7 +568,7 @@ static enum mailauth_status take_final(struct ma_exchange *exchange, struct ma_s
 	status = check_proof(exchange, without_proof, proof);
 	ma_wipe(proof, sizeof(proof)); /* by now the client's key */
 	if (status == MAILAUTH_OK)
-		status = sign(exchange, state->server_key, without_proof, signature);
+		sign(exchange, state->server_key, without_proof, signature);
 	if (status != MAILAUTH_OK)
 		return status;
 	ma_buf_put_text(reply, "v=");
@@ -533,19 +592,19 @@ static enum mailauth_status step(struct ma_exchange *exchange, struct ma_span in
 	return MAILAUTH_CONTINUE;
 }
 
-#define SCRAM_KIND(id_, name_, hash_, cost)                                                        \
+#define SCRAM_KIND(id_, name_, title_, hash_, cost)                                                \
 	{                                                                                          \
-		.id = (id_), .name = (name_), .strength = MA_STRENGTH_SLOW, .cost_ns = (cost),     \
-		.shows = true, .by_name = true, .hash = (hash_), .derive = derive, .check = check, \
-		.decoy = decoy                                                                     \
+		.id = (id_), .name = (name_), .title = (title_), .strength = MA_STRENGTH_SLOW,     \
+		.cost_ns = (cost), .shows = true, .by_name = true, .hash = (hash_),                \
+		.derive = derive, .check = check, .decoy = decoy, .parse = parse, .format = format \
 	}
 
 static const struct ma_kind kind_sha_1 =
-	SCRAM_KIND(MA_KIND_SCRAM_SHA_1, "scram-sha-1", MA_HASH_SHA1, 2500000);
-static const struct ma_kind kind_sha_256 =
-	SCRAM_KIND(MA_KIND_SCRAM_SHA_256, "scram-sha-256", MA_HASH_SHA256, 3000000);
-static const struct ma_kind kind_sha_512 =
-	SCRAM_KIND(MA_KIND_SCRAM_SHA_512, "scram-sha-512", MA_HASH_SHA512, 4000000);
+	SCRAM_KIND(MA_KIND_SCRAM_SHA_1, "scram-sha-1", "SCRAM-SHA-1 secret", MA_HASH_SHA1, 2500000);
+static const struct ma_kind kind_sha_256 = SCRAM_KIND(
+	MA_KIND_SCRAM_SHA_256, "scram-sha-256", "SCRAM-SHA-256 secret", MA_HASH_SHA256, 3000000);
+static const struct ma_kind kind_sha_512 = SCRAM_KIND(
+	MA_KIND_SCRAM_SHA_512, "scram-sha-512", "SCRAM-SHA-512 secret", MA_HASH_SHA512, 4000000);
 
 #define SCRAM_MECH(name_, kind_, more_, ...)                                                       \
 	{                                                                                          \

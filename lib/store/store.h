@@ -45,6 +45,17 @@ struct ma_store {
 	const struct ma_store_ops *ops;
 };
 
+typedef enum mailauth_status ma_visit_fn(void *arg, struct ma_span key, struct ma_span record);
+
+struct ma_store_stat {
+	uint64_t n_records;
+	uint64_t bytes_used;
+	uint64_t bytes_file;
+	uint64_t bytes_max; /* 0: no limit */
+	uint64_t n_readers;
+	uint64_t n_dead;
+};
+
 struct ma_store_ops {
 	const char *scheme; /* "lmdb" */
 	/* Makes an empty store if there is none, for members of @group to read. */
@@ -63,6 +74,15 @@ struct ma_store_ops {
 	 */
 	enum mailauth_status (*next)(struct ma_store *store, struct ma_span after,
 				     struct ma_buf *key, struct ma_buf *record);
+	/*
+	 * Calls @visit for each record in order of keys, all as they are at one moment. Both spans
+	 * last for the call, which must not use the store. Ends with the first status that is not
+	 * MAILAUTH_OK, and returns it.
+	 */
+	enum mailauth_status (*walk)(struct ma_store *store, ma_visit_fn *visit, void *arg);
+	/* Fills in all but the scheme. @n_dead counts those that a store opened for writing clears.
+	 */
+	enum mailauth_status (*stat)(struct ma_store *store, struct ma_store_stat *stat_out);
 	/* @conflict_out: a record was not as expected, and nothing was done. */
 	enum mailauth_status (*apply)(struct ma_store *store, const struct ma_store_change *changes,
 				      size_t n_changes, bool *conflict_out);

@@ -528,6 +528,11 @@ struct reading {
 	struct ma_span key;
 	struct ma_buf *key_out;
 	struct ma_buf *record_out;
+	ma_visit_fn *visit;
+	void *visit_arg;
+	enum mailauth_status visit_status;
+	struct ma_store_stat *stat_out;
+	uint64_t map_size;
 };
 
 static int read_once(struct env *env, struct reading *reading)
@@ -578,7 +583,9 @@ static enum mailauth_status run_reading(struct ma_store *base, struct reading *r
 	if (error != 0)
 		return away(store, "cannot read store", error);
 	/* A record larger than any of ours is not one of ours. */
-	return ma_buf_status(reading->record_out) == MAILAUTH_OK ? MAILAUTH_OK : MAILAUTH_E_CORRUPT;
+	if (reading->record_out != NULL && ma_buf_status(reading->record_out) != MAILAUTH_OK)
+		return MAILAUTH_E_CORRUPT;
+	return MAILAUTH_OK;
 }
 
 /* lmdb.h asks for the address of bytes it promises not to change. */
@@ -648,6 +655,99 @@ static enum mailauth_status lmdb_next(struct ma_store *base, struct ma_span afte
 						   .key = after,
 						   .key_out = key,
 						   .record_out = record});
+}
+
+static int visit_all(MDB_cursor *cursor, struct reading *reading)
+{
+	MDB_val key;
+	MDB_val record;
+	int error = mdb_cursor_get(cursor, &key, &record, MDB_FIRST);
+
+	reading->visit_status = MAILAUTH_OK;
+	while (error == 0 && reading->visit_status == MAILAUTH_OK) {
+		if (key.mv_size <= MA_STORE_KEY_MAX)
+			reading->visit_status = reading->visit(
+				reading->visit_arg, ma_span(key.mv_data, key.mv_size),
+				ma_span(record.mv_data, record.mv_size));
+		error = mdb_cursor_get(cursor, &key, &record, MDB_NEXT);
+	}
+	return error == MDB_NOTFOUND ? 0 : error;
+}
+
+static int read_walk(MDB_txn *txn, MDB_dbi dbi, struct reading *reading)
+{
+	MDB_cursor *cursor;
+	int error = mdb_cursor_open(txn, dbi, &cursor);
+
+	if (error != 0)
+		return error;
+	error = visit_all(cursor, reading);
+	mdb_cursor_close(cursor);
+	return error;
+}
+
+static enum mailauth_status lmdb_walk(struct ma_store *base, ma_visit_fn *visit, void *arg)
+{
+	struct reading reading = {.read = read_walk, .visit = visit, .visit_arg = arg};
+	enum mailauth_status status = run_reading(base, &reading);
+
+	return status == MAILAUTH_OK ? reading.visit_status : status;
+}
+
+/* Lines of "pid thread transaction", after a line of titles; digits begin one. */
+static int count_reader(const char *line, void *arg)
+{
+	uint64_t *n = arg;
+	const char *first = line + strspn(line, " ");
+
+	if (*first >= '0' && *first <= '9')
+		(*n)++;
+	return 0;
+}
+
+static int read_stat(MDB_txn *txn, MDB_dbi dbi, struct reading *reading)
+{
+	struct ma_store_stat *out = reading->stat_out;
+	MDB_env *mdb = mdb_txn_env(txn);
+	MDB_envinfo info;
+	MDB_stat stat;
+	struct stat st;
+	int fd;
+	int error = mdb_stat(txn, dbi, &stat);
+
+	if (error == 0)
+		error = mdb_env_info(mdb, &info);
+	if (error == 0)
+		error = mdb_env_get_fd(mdb, &fd);
+	if (error != 0)
+		return error;
+	if (fstat(fd, &st) != 0)
+		return errno;
+	out->n_records = stat.ms_entries;
+	out->bytes_used = (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) *
+			  (uint64_t)stat.ms_psize;
+	out->bytes_file = (uint64_t)st.st_size;
+	/* LMDB has the largest that any program asked for; ours may stop before that. */
+	out->bytes_max = info.me_mapsize < reading->map_size ? info.me_mapsize : reading->map_size;
+	return mdb_reader_list(mdb, count_reader, &out->n_readers) < 0 ? EIO : 0;
+}
+
+static enum mailauth_status lmdb_stat(struct ma_store *base, struct ma_store_stat *stat_out)
+{
+	struct lmdb_store *store = (struct lmdb_store *)base;
+	struct env *env = current(store);
+	int dead = 0;
+
+	*stat_out = (struct ma_store_stat){0};
+	if (env == NULL)
+		return MAILAUTH_E_TEMPFAIL;
+	(void)pthread_rwlock_rdlock(&env->gate);
+	if (store->write && env->mdb != NULL && mdb_reader_check(env->mdb, &dead) == 0)
+		stat_out->n_dead = (uint64_t)dead;
+	(void)pthread_rwlock_unlock(&env->gate);
+	return run_reading(base, &(struct reading){.read = read_stat,
+						   .stat_out = stat_out,
+						   .map_size = store->map_size});
 }
 
 static struct timespec deadline(uint64_t timeout_s)
@@ -851,5 +951,7 @@ const struct ma_store_ops ma_store_lmdb = {
 	.close = lmdb_close,
 	.get = lmdb_get,
 	.next = lmdb_next,
+	.walk = lmdb_walk,
+	.stat = lmdb_stat,
 	.apply = lmdb_apply,
 };

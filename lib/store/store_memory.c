@@ -155,6 +155,34 @@ static enum mailauth_status memory_next(struct ma_store *base, struct ma_span af
 	return status;
 }
 
+static enum mailauth_status memory_walk(struct ma_store *base, ma_visit_fn *visit, void *arg)
+{
+	struct memory_store *store = (struct memory_store *)base;
+	enum mailauth_status status = MAILAUTH_OK;
+
+	(void)pthread_mutex_lock(&store->lock);
+	for (const struct entry *entry = store->entries; status == MAILAUTH_OK && entry != NULL;
+	     entry = entry->next)
+		if (entry->key_len <= MA_STORE_KEY_MAX)
+			status = visit(arg, entry_key(entry), entry_record(entry));
+	(void)pthread_mutex_unlock(&store->lock);
+	return status;
+}
+
+static enum mailauth_status memory_stat(struct ma_store *base, struct ma_store_stat *stat_out)
+{
+	struct memory_store *store = (struct memory_store *)base;
+
+	*stat_out = (struct ma_store_stat){0};
+	(void)pthread_mutex_lock(&store->lock);
+	for (const struct entry *entry = store->entries; entry != NULL; entry = entry->next) {
+		stat_out->n_records++;
+		stat_out->bytes_used += sizeof(*entry) + entry->key_len + entry->record_len;
+	}
+	(void)pthread_mutex_unlock(&store->lock);
+	return MAILAUTH_OK;
+}
+
 static enum mailauth_status apply_one(struct entry **list, const struct ma_store_change *change,
 				      bool *conflict_out)
 {
@@ -239,5 +267,7 @@ const struct ma_store_ops ma_store_memory = {
 	.close = memory_close,
 	.get = memory_get,
 	.next = memory_next,
+	.walk = memory_walk,
+	.stat = memory_stat,
 	.apply = memory_apply,
 };

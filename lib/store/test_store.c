@@ -179,6 +179,49 @@ START_TEST(walks_in_order_of_keys)
 }
 END_TEST
 
+struct seen {
+	char text[64];
+	size_t stop_at; /* length at which to stop */
+};
+
+static enum mailauth_status see(void *arg, struct ma_span key, struct ma_span record)
+{
+	struct seen *seen = arg;
+	size_t len = strlen(seen->text);
+
+	(void)snprintf(seen->text + len, sizeof(seen->text) - len, "%.*s=%.*s ", (int)key.len,
+		       (const char *)key.p, (int)record.len, (const char *)record.p);
+	return seen->stop_at != 0 && strlen(seen->text) >= seen->stop_at ? MAILAUTH_E_LIMIT
+									 : MAILAUTH_OK;
+}
+
+START_TEST(visits_all_and_counts_them)
+{
+	const struct ma_store_change changes[] = {
+		put("b", NULL, "2"),
+		put("a", NULL, "1"),
+		put("ab", NULL, "3"),
+	};
+	struct ma_store *store = fresh(_i);
+	struct seen seen = {.text = ""};
+	struct ma_store_stat stat;
+
+	ck_assert_int_eq(store->ops->walk(store, see, &seen), MAILAUTH_OK);
+	ck_assert_str_eq(seen.text, "");
+	ck_assert(!conflicts(store, changes, 3));
+	ck_assert_int_eq(store->ops->walk(store, see, &seen), MAILAUTH_OK);
+	ck_assert_str_eq(seen.text, "a=1 ab=3 b=2 ");
+	seen = (struct seen){.stop_at = 9};
+	ck_assert_int_eq(store->ops->walk(store, see, &seen), MAILAUTH_E_LIMIT);
+	ck_assert_str_eq(seen.text, "a=1 ab=3 ");
+	ck_assert_int_eq(store->ops->stat(store, &stat), MAILAUTH_OK);
+	ck_assert_uint_eq(stat.n_records, 3);
+	ck_assert_uint_gt(stat.bytes_used, 0);
+	ck_assert_uint_eq(stat.n_dead, 0);
+	store->ops->close(&store);
+}
+END_TEST
+
 START_TEST(walks_on_behind_a_key_that_is_gone)
 {
 	struct ma_store *store = fresh(_i);
@@ -301,6 +344,7 @@ int main(void)
 	tcase_add_loop_test(tcase, changes_only_what_is_as_expected, 0, n);
 	tcase_add_loop_test(tcase, applies_all_or_none, 0, n);
 	tcase_add_loop_test(tcase, walks_in_order_of_keys, 0, n);
+	tcase_add_loop_test(tcase, visits_all_and_counts_them, 0, n);
 	tcase_add_loop_test(tcase, walks_on_behind_a_key_that_is_gone, 0, n);
 	tcase_add_loop_test(tcase, takes_the_largest_key_and_record, 0, n);
 	tcase_add_loop_test(tcase, refuses_a_record_too_large_for_the_buffer, 0, n);

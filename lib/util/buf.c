@@ -34,11 +34,18 @@ void ma_buf_clear(struct ma_buf *buf)
 	buf->len = 0;
 }
 
+void ma_buf_truncate(struct ma_buf *buf, size_t len)
+{
+	if (buf->len > len) {
+		ma_wipe(buf->p + len, buf->len - len);
+		buf->len = len;
+	}
+	buf->status = MAILAUTH_OK;
+}
+
 void ma_buf_reset(struct ma_buf *buf)
 {
-	ma_wipe(buf->p, buf->len);
-	buf->len = 0;
-	buf->status = MAILAUTH_OK;
+	ma_buf_truncate(buf, 0);
 }
 
 static void fail(struct ma_buf *buf, enum mailauth_status status)
@@ -76,7 +83,8 @@ uint8_t *ma_buf_reserve(struct ma_buf *buf, size_t len)
 		fail(buf, MAILAUTH_E_LIMIT);
 		return NULL;
 	}
-	if (len > buf->cap - buf->len && !grow(buf, len))
+	/* Nothing needs an address, too. */
+	if ((len > buf->cap - buf->len || buf->p == NULL) && !grow(buf, len))
 		return NULL;
 	at = buf->p + buf->len;
 	buf->len += len;

@@ -29,6 +29,8 @@ struct ma_buf ma_buf_fixed(void *p, size_t size);
 void ma_buf_clear(struct ma_buf *buf);
 /* Wipes the content, keeps the memory, forgets a failure. */
 void ma_buf_reset(struct ma_buf *buf);
+/* Wipes what stands behind the first @len bytes, and forgets a failure. */
+void ma_buf_truncate(struct ma_buf *buf, size_t len);
 
 void ma_buf_put(struct ma_buf *buf, struct ma_span bytes);
 void ma_buf_put_u8(struct ma_buf *buf, uint8_t value);

@@ -156,6 +156,7 @@ static const struct key keys[MA_CONFIG_KEYS] = {
 	[MA_CONFIG_CRYPT_COST] = {"crypt_cost", parse_cost, AT(crypt_cost), "0"},
 	[MA_CONFIG_SCRAM_ITERATIONS] = {"scram_iterations", parse_iterations, AT(scram_iterations),
 					"10000"},
+	[MA_CONFIG_CAPTURE] = {"capture", parse_bool, AT(capture), "yes"},
 	[MA_CONFIG_RECOVERABLE] = {"recoverable", parse_bool, AT(recoverable), "no"},
 	[MA_CONFIG_PLAINTEXT] = {"plaintext", parse_plaintext, AT(plaintext_always), "tls"},
 	[MA_CONFIG_STORE_TIMEOUT] = {"store_timeout", parse_timeout, AT(store_timeout_s), "5"},
@@ -200,6 +201,11 @@ static void set(struct reading *reading, size_t i, const char *value)
 		return;
 	}
 	reading->config->line[i] = reading->line;
+	reading->config->value[i] = ma_text_copy(ma_span_text(value));
+	if (reading->config->value[i] == NULL) {
+		reading->lacks_memory = true;
+		reading->failed = true;
+	}
 }
 
 static int take_pair(void *arg, const char *section, const char *name, const char *value)
@@ -342,6 +348,20 @@ void ma_config_clear(struct ma_config *config)
 	ma_cleanup_text(&config->mechanisms);
 	ma_cleanup_text(&config->digest_realms);
 	ma_cleanup_text(&config->crypt_method);
+	for (size_t i = 0; i < MA_ARRAY_SIZE(config->value); i++)
+		ma_cleanup_text(&config->value[i]);
+}
+
+const char *ma_config_value(const struct ma_config *config, const char *name)
+{
+	for (size_t i = 0; i < MA_ARRAY_SIZE(keys); i++) {
+		if (strcmp(name, keys[i].name) != 0)
+			continue;
+		if (config->value[i] != NULL)
+			return config->value[i];
+		return keys[i].preset != NULL ? keys[i].preset : "";
+	}
+	return NULL;
 }
 
 enum mailauth_status ma_config_error(const struct ma_config *config, enum ma_config_key key,

@@ -25,6 +25,7 @@ enum ma_config_key {
 	MA_CONFIG_CRYPT_METHOD,
 	MA_CONFIG_CRYPT_COST,
 	MA_CONFIG_SCRAM_ITERATIONS,
+	MA_CONFIG_CAPTURE,
 	MA_CONFIG_RECOVERABLE,
 	MA_CONFIG_PLAINTEXT,
 	MA_CONFIG_STORE_TIMEOUT,
@@ -35,6 +36,7 @@ enum ma_config_key {
 struct ma_config {
 	char *file;			   /* where it came from */
 	unsigned int line[MA_CONFIG_KEYS]; /* 0: the default */
+	char *value[MA_CONFIG_KEYS];	   /* as it stands there; NULL: the default */
 	char *store;
 	char *key_file;
 	char *default_realm; /* NULL: the host's name */
@@ -43,6 +45,7 @@ struct ma_config {
 	char *crypt_method;  /* NULL: libxcrypt's preferred */
 	uint64_t crypt_cost; /* 0: libxcrypt's preferred */
 	uint64_t scram_iterations;
+	bool capture;
 	bool recoverable;
 	bool plaintext_always;
 	uint64_t store_timeout_s;
@@ -56,6 +59,9 @@ struct ma_config {
 MA_MUST_CHECK enum mailauth_status ma_config_load(const char *path, const struct ma_log *log,
 						  struct ma_config *config_out);
 void ma_config_clear(struct ma_config *config);
+
+/* The text of a key's value or default; "" if it has neither, NULL if there is no such key. */
+const char *ma_config_value(const struct ma_config *config, const char *name);
 
 /* Logs what is wrong with a value and where it stands. Returns MAILAUTH_E_CONFIG. */
 enum mailauth_status ma_config_error(const struct ma_config *config, enum ma_config_key key,

@@ -159,30 +159,64 @@ static bool has_no_cost(struct ma_span in)
 	return true;
 }
 
-static const struct {
+/* What crypt(5) says of each method with a prefix. */
+struct method {
 	const char *prefix;
 	bool (*is_cheap)(struct ma_span in);
-} costs[] = {
-	{"$y$", is_cheap_yescrypt}, {"$gy$", is_cheap_yescrypt}, {"$7$", is_cheap_scrypt},
-	{"$2a$", is_cheap_bcrypt},  {"$2b$", is_cheap_bcrypt},	 {"$2x$", is_cheap_bcrypt},
-	{"$2y$", is_cheap_bcrypt},  {"$5$", is_cheap_sha2},	 {"$6$", is_cheap_sha2},
-	{"$sha1$", is_cheap_sha1},  {"$md5", is_cheap_sunmd5},	 {"_", is_cheap_bsdi},
-	{"$1$", has_no_cost},	    {"$3$", has_no_cost},
+	size_t tail_len; /* of a whole hash, behind its last '$' */
 };
+
+static const struct method methods[] = {
+	{"$y$", is_cheap_yescrypt, 43}, {"$gy$", is_cheap_yescrypt, 43},
+	{"$7$", is_cheap_scrypt, 43},	{"$2a$", is_cheap_bcrypt, 53},
+	{"$2b$", is_cheap_bcrypt, 53},	{"$2x$", is_cheap_bcrypt, 53},
+	{"$2y$", is_cheap_bcrypt, 53},	{"$5$", is_cheap_sha2, 43},
+	{"$6$", is_cheap_sha2, 86},	{"$sha1$", is_cheap_sha1, 28},
+	{"$md5", is_cheap_sunmd5, 22},	{"_", is_cheap_bsdi, 20},
+	{"$1$", has_no_cost, 22},	{"$3$", has_no_cost, 32},
+};
+
+/* NULL: traditional DES, which has no prefix, or unknown. @rest_out: what follows the prefix. */
+static const struct method *find_method(struct ma_span hash, struct ma_span *rest_out)
+{
+	for (size_t i = 0; i < MA_ARRAY_SIZE(methods); i++) {
+		struct ma_span prefix;
+
+		*rest_out = hash;
+		if (ma_span_take(rest_out, strlen(methods[i].prefix), &prefix) &&
+		    ma_span_equal(prefix, ma_span_text(methods[i].prefix)))
+			return &methods[i];
+	}
+	return NULL;
+}
 
 /* A method that is not in the table came with a later libcrypt, and its cost is not known here. */
 static bool is_cheap(struct ma_span hash)
 {
-	for (size_t i = 0; i < MA_ARRAY_SIZE(costs); i++) {
-		struct ma_span rest = hash;
-		struct ma_span prefix;
+	struct ma_span rest;
+	const struct method *method = find_method(hash, &rest);
 
-		if (ma_span_take(&rest, strlen(costs[i].prefix), &prefix) &&
-		    ma_span_equal(prefix, ma_span_text(costs[i].prefix)))
-			return costs[i].is_cheap(rest);
-	}
-	/* Traditional DES has no prefix. */
+	if (method != NULL)
+		return method->is_cheap(rest);
 	return hash.p[0] != '$' && hash.p[0] != '_';
+}
+
+bool ma_crypt_is_whole(struct ma_span hash)
+{
+	struct ma_span rest;
+	struct ma_span head;
+	struct ma_span tail;
+	const struct method *method = find_method(hash, &rest);
+
+	if (!ma_span_split_last(hash, '$', &head, &tail))
+		tail = hash;
+	for (size_t i = 0; i < tail.len; i++)
+		if (digit(tail.p[i]) < 0 && !(i == 0 && tail.p[0] == '_'))
+			return false;
+	if (method != NULL)
+		return tail.len == method->tail_len;
+	/* DES: a salt of two digits and 11 for each 8 characters of the password (bigcrypt). */
+	return tail.len >= 13 && (tail.len - 2) % 11 == 0;
 }
 
 static bool copy_text(struct ma_span text, char *out, size_t size)
@@ -209,7 +243,6 @@ static bool is_known(struct ma_span hash)
 
 const char *ma_crypt_refusal(struct ma_span hash)
 {
-
 	if (hash.len == 0)
 		return "it is empty";
 	if (hash.p[0] == '*' || hash.p[0] == '!')

@@ -16,8 +16,11 @@
 #define MA_CRYPT_MAX	      383 /* bytes in a hash: CRYPT_OUTPUT_SIZE - 1 */
 #define MA_CRYPT_PASSWORD_MAX 511 /* bytes in a password: CRYPT_MAX_PASSPHRASE_SIZE - 1 */
 
-/* NULL if the hash can be used, else why not: a constant. */
+/* NULL if the hash can be used, else why not: a constant. Half a hash, and a setting, can be. */
 MA_MUST_CHECK const char *ma_crypt_refusal(struct ma_span hash);
+
+/* Of one that can be used: has it the length and the characters of a whole hash? */
+MA_MUST_CHECK bool ma_crypt_is_whole(struct ma_span hash);
 
 /* The prefix of a method fit for new hashes, by its name in crypt(5); NULL: unknown. */
 MA_MUST_CHECK const char *ma_crypt_prefix(const char *method);

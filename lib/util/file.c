@@ -53,24 +53,71 @@ static int sync_folder(const char *path)
 	return error;
 }
 
-int ma_file_create(const char *path, mode_t mode, gid_t group, struct ma_span content)
+/* The name of the file to write to, which @path becomes in the end. */
+static int name_beside(const char *path, const char *end, char beside[PATH_MAX])
 {
-	char beside[PATH_MAX];
+	int n = snprintf(beside, PATH_MAX, "%s.%s", path, end);
+
+	return path[0] != '/' || n < 0 || n >= PATH_MAX ? ENAMETOOLONG : 0;
+}
+
+/* 0 or an errno; then it is not there. */
+static int make_beside(const char *beside, mode_t mode, gid_t group, struct ma_span content)
+{
 	int fd;
 	int error;
-	int n = snprintf(beside, sizeof(beside), "%s.%ld", path, (long)getpid());
 
-	if (path[0] != '/' || n < 0 || (size_t)n >= sizeof(beside))
-		return ENAMETOOLONG;
-	if (access(path, F_OK) == 0)
-		return EEXIST;
 	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return errno == EEXIST ? EBUSY : errno;
 	error = fill(fd, mode, group, content);
 	(void)close(fd);
-	if (error == 0 && link(beside, path) != 0)
+	if (error != 0)
+		(void)unlink(beside);
+	return error;
+}
+
+int ma_file_create(const char *path, mode_t mode, gid_t group, struct ma_span content)
+{
+	char beside[PATH_MAX];
+	char end[24];
+	int error;
+
+	if (access(path, F_OK) == 0)
+		return EEXIST;
+	/* Two programs may try at once. */
+	(void)snprintf(end, sizeof(end), "%ld", (long)getpid());
+	error = name_beside(path, end, beside);
+	if (error == 0)
+		error = make_beside(beside, mode, group, content);
+	if (error != 0)
+		return error;
+	if (link(beside, path) != 0)
 		error = errno;
 	(void)unlink(beside);
 	return error != 0 ? error : sync_folder(path);
+}
+
+int ma_file_replace(const char *path, struct ma_span content)
+{
+	char beside[PATH_MAX];
+	struct stat st;
+	int error;
+
+	if (lstat(path, &st) != 0)
+		return errno;
+	error = name_beside(path, "new", beside);
+	if (error != 0)
+		return error;
+	/* What a program that was killed left there is no use to anybody, and may hold secrets. */
+	(void)unlink(beside);
+	error = make_beside(beside, st.st_mode & 07777, st.st_gid, content);
+	if (error != 0)
+		return error;
+	if (rename(beside, path) != 0) {
+		error = errno;
+		(void)unlink(beside);
+		return error;
+	}
+	return sync_folder(path);
 }

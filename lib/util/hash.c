@@ -2,21 +2,22 @@
 /*
  * hash.c - the only file that knows the cryptographic library
  *
- * See hash.h. Everything is fetched once, from the default provider of a library context of our
- * own, so a host that runs with fips=yes or without MD5 is neither asked nor changed. MD5 is
- * OpenSSL's low-level MD5_CTX: a stored CRAM-MD5 verifier is the inner state of MD5, which the EVP
- * interface cannot take up, and the low-level calls need no allocation.
+ * See hash.h. The cipher is fetched once, from the default provider of a library context of our
+ * own, so a host that runs with fips=yes or without MD5 is neither asked nor changed. The hashes
+ * are OpenSSL's low-level ones, MD5_CTX, SHA_CTX and so on: a stored CRAM-MD5 verifier is the inner
+ * state of MD5, which the EVP interface cannot take up, HMAC and PBKDF2 copy their state in each
+ * round, and they need no allocation.
  */
-#define OPENSSL_SUPPRESS_DEPRECATED /* MD5_CTX: see above */
+#define OPENSSL_SUPPRESS_DEPRECATED /* MD5_CTX, SHA_CTX: see above */
 #include "util/hash.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
 #include <openssl/md5.h>
 #include <openssl/provider.h>
+#include <openssl/sha.h>
 #include <sys/random.h>
 
 #include "util/mem.h"
@@ -27,10 +28,6 @@ struct ma_crypto {
 	OSSL_LIB_CTX *libctx;
 	OSSL_PROVIDER *provider;
 	EVP_CIPHER *gcm;
-	EVP_MAC *hmac;
-	EVP_KDF *pbkdf2;
-	EVP_MD *hashes[MA_N_HASHES];
-	EVP_MAC_CTX *hmacs[MA_N_HASHES]; /* without a key: copied for each use */
 };
 
 struct ma_cipher {
@@ -39,35 +36,11 @@ struct ma_cipher {
 	const uint8_t *key; /* the one that @evp holds, for opening; NULL: none */
 };
 
-static const struct {
-	char name[7];
-	size_t len;
-} hashes[MA_N_HASHES] = {
-	[MA_HASH_SHA1] = {"SHA1", MA_SHA1_LEN},
-	[MA_HASH_SHA256] = {"SHA256", MA_SHA256_LEN},
-	[MA_HASH_SHA512] = {"SHA512", MA_SHA512_LEN},
+static const size_t hash_lens[MA_N_HASHES] = {
+	[MA_HASH_SHA1] = MA_SHA1_LEN,
+	[MA_HASH_SHA256] = MA_SHA256_LEN,
+	[MA_HASH_SHA512] = MA_SHA512_LEN,
 };
-
-/* Looking a hash up by its name takes longer than an HMAC of a short text, so it is done once. */
-static const char *fetch_hashes(struct ma_crypto *crypto)
-{
-	for (size_t i = 0; i < MA_N_HASHES; i++) {
-		char name[sizeof(hashes[i].name)];
-		OSSL_PARAM params[] = {
-			OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name,
-							 strlen(hashes[i].name)),
-			OSSL_PARAM_construct_end(),
-		};
-
-		memcpy(name, hashes[i].name, sizeof(name));
-		crypto->hashes[i] = EVP_MD_fetch(crypto->libctx, name, "provider=default");
-		crypto->hmacs[i] = EVP_MAC_CTX_new(crypto->hmac);
-		if (crypto->hashes[i] == NULL || crypto->hmacs[i] == NULL ||
-		    EVP_MAC_CTX_set_params(crypto->hmacs[i], params) != 1)
-			return hashes[i].name;
-	}
-	return NULL;
-}
 
 static const char *missing(const struct ma_crypto *crypto)
 {
@@ -75,10 +48,6 @@ static const char *missing(const struct ma_crypto *crypto)
 		return "the default provider";
 	if (crypto->gcm == NULL)
 		return "AES-256-GCM";
-	if (crypto->hmac == NULL)
-		return "HMAC";
-	if (crypto->pbkdf2 == NULL)
-		return "PBKDF2";
 	return NULL;
 }
 
@@ -95,11 +64,7 @@ enum mailauth_status ma_crypto_new(struct ma_crypto **crypto_out, const char **m
 		return MAILAUTH_E_NOMEM;
 	crypto->provider = OSSL_PROVIDER_load(crypto->libctx, "default");
 	crypto->gcm = EVP_CIPHER_fetch(crypto->libctx, "AES-256-GCM", "provider=default");
-	crypto->hmac = EVP_MAC_fetch(crypto->libctx, OSSL_MAC_NAME_HMAC, "provider=default");
-	crypto->pbkdf2 = EVP_KDF_fetch(crypto->libctx, OSSL_KDF_NAME_PBKDF2, "provider=default");
 	*missing_out = missing(crypto);
-	if (*missing_out == NULL)
-		*missing_out = fetch_hashes(crypto);
 	if (*missing_out != NULL)
 		return MAILAUTH_E_CONFIG;
 	*crypto_out = ma_steal(crypto);
@@ -110,12 +75,6 @@ void ma_crypto_free(struct ma_crypto **crypto)
 {
 	if (*crypto == NULL)
 		return;
-	for (size_t i = 0; i < MA_N_HASHES; i++) {
-		EVP_MAC_CTX_free((*crypto)->hmacs[i]);
-		EVP_MD_free((*crypto)->hashes[i]);
-	}
-	EVP_KDF_free((*crypto)->pbkdf2);
-	EVP_MAC_free((*crypto)->hmac);
 	EVP_CIPHER_free((*crypto)->gcm);
 	if ((*crypto)->provider != NULL)
 		OSSL_PROVIDER_unload((*crypto)->provider);
@@ -220,79 +179,156 @@ void ma_hmac_md5_digest(const uint8_t state[MA_HMAC_MD5_STATE], struct ma_span m
 
 size_t ma_hash_len(enum ma_hash hash)
 {
-	return hashes[hash].len;
+	return hash_lens[hash];
 }
 
-enum mailauth_status ma_hash(struct ma_crypto *crypto, enum ma_hash hash, struct ma_span in,
-			     uint8_t *digest_out)
+union sha {
+	SHA_CTX sha1;
+	SHA256_CTX sha256;
+	SHA512_CTX sha512;
+};
+
+static void sha_init(enum ma_hash hash, union sha *sha)
 {
-	if (EVP_Digest(in.p, in.len, digest_out, NULL, crypto->hashes[hash], NULL) != 1)
-		return MAILAUTH_E_INTERNAL;
-	return MAILAUTH_OK;
+	switch (hash) {
+	case MA_HASH_SHA1:
+		SHA1_Init(&sha->sha1);
+		return;
+	case MA_HASH_SHA256:
+		SHA256_Init(&sha->sha256);
+		return;
+	default:
+		SHA512_Init(&sha->sha512);
+		return;
+	}
 }
 
-static bool mac(EVP_MAC_CTX *ctx, struct ma_span key, const struct ma_span *parts, size_t n_parts,
-		uint8_t *mac_out)
+static void sha_update(enum ma_hash hash, union sha *sha, const uint8_t *p, size_t len)
 {
-	size_t len;
+	switch (hash) {
+	case MA_HASH_SHA1:
+		SHA1_Update(&sha->sha1, p, len);
+		return;
+	case MA_HASH_SHA256:
+		SHA256_Update(&sha->sha256, p, len);
+		return;
+	default:
+		SHA512_Update(&sha->sha512, p, len);
+		return;
+	}
+}
 
-	if (EVP_MAC_init(ctx, key.p, key.len, NULL) != 1)
-		return false;
+static void sha_final(enum ma_hash hash, union sha *sha, uint8_t *digest_out)
+{
+	switch (hash) {
+	case MA_HASH_SHA1:
+		SHA1_Final(digest_out, &sha->sha1);
+		return;
+	case MA_HASH_SHA256:
+		SHA256_Final(digest_out, &sha->sha256);
+		return;
+	default:
+		SHA512_Final(digest_out, &sha->sha512);
+		return;
+	}
+}
+
+/* RFC 2104 section 4: the two states of HMAC after its key, which are the same in each round. */
+struct sha_hmac {
+	enum ma_hash hash;
+	union sha inner;
+	union sha outer;
+	union sha work;
+};
+
+static void sha_hmac_half(enum ma_hash hash, const uint8_t *key, uint8_t pad, union sha *out)
+{
+	uint8_t block[SHA512_CBLOCK];
+	size_t block_len = hash == MA_HASH_SHA512 ? SHA512_CBLOCK : SHA256_CBLOCK;
+
+	for (size_t i = 0; i < block_len; i++)
+		block[i] = key[i] ^ pad;
+	sha_init(hash, out);
+	sha_update(hash, out, block, block_len);
+	ma_wipe(block, sizeof(block));
+}
+
+static void sha_hmac_init(struct sha_hmac *hmac, enum ma_hash hash, struct ma_span key)
+{
+	uint8_t block[SHA512_CBLOCK] = {0};
+	size_t block_len = hash == MA_HASH_SHA512 ? SHA512_CBLOCK : SHA256_CBLOCK;
+
+	hmac->hash = hash;
+	if (key.len > block_len) {
+		sha_init(hash, &hmac->inner);
+		sha_update(hash, &hmac->inner, key.p, key.len);
+		sha_final(hash, &hmac->inner, block);
+	} else if (key.len > 0) {
+		memcpy(block, key.p, key.len);
+	}
+	sha_hmac_half(hash, block, 0x36, &hmac->inner);
+	sha_hmac_half(hash, block, 0x5c, &hmac->outer);
+	ma_wipe(block, sizeof(block));
+}
+
+/* @in and @out may be the same. */
+static void sha_hmac(struct sha_hmac *hmac, const struct ma_span *parts, size_t n_parts,
+		     uint8_t *out)
+{
+	hmac->work = hmac->inner;
 	for (size_t i = 0; i < n_parts; i++)
-		if (EVP_MAC_update(ctx, parts[i].p, parts[i].len) != 1)
-			return false;
-	return EVP_MAC_final(ctx, mac_out, &len, MA_HASH_MAX) == 1;
+		sha_update(hmac->hash, &hmac->work, parts[i].p, parts[i].len);
+	sha_final(hmac->hash, &hmac->work, out);
+	hmac->work = hmac->outer;
+	sha_update(hmac->hash, &hmac->work, out, hash_lens[hmac->hash]);
+	sha_final(hmac->hash, &hmac->work, out);
 }
 
-enum mailauth_status ma_hmac(struct ma_crypto *crypto, enum ma_hash hash, struct ma_span key,
-			     const struct ma_span *parts, size_t n_parts, uint8_t *mac_out)
+void ma_hash(enum ma_hash hash, struct ma_span in, uint8_t *digest_out)
 {
-	EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(crypto->hmacs[hash]);
-	uint8_t mac_bytes[MA_HASH_MAX];
-	bool ok;
+	union sha sha;
 
-	if (ctx == NULL)
-		return MAILAUTH_E_NOMEM;
-	ok = mac(ctx, key, parts, n_parts, mac_bytes);
-	EVP_MAC_CTX_free(ctx);
-	if (ok)
-		memcpy(mac_out, mac_bytes, hashes[hash].len);
-	ma_wipe(mac_bytes, sizeof(mac_bytes));
-	return ok ? MAILAUTH_OK : MAILAUTH_E_INTERNAL;
+	sha_init(hash, &sha);
+	sha_update(hash, &sha, in.p, in.len);
+	sha_final(hash, &sha, digest_out);
+	ma_wipe(&sha, sizeof(sha));
 }
 
-/* OpenSSL takes parameters that it only reads as pointers to what could be changed. */
-static OSSL_PARAM octets(const char *key, struct ma_span in)
+void ma_hmac(enum ma_hash hash, struct ma_span key, const struct ma_span *parts, size_t n_parts,
+	     uint8_t *mac_out)
 {
-	union {
-		const uint8_t *in;
-		void *out;
-	} address = {.in = in.p};
+	struct sha_hmac hmac;
 
-	return OSSL_PARAM_construct_octet_string(key, address.out, in.len);
+	sha_hmac_init(&hmac, hash, key);
+	sha_hmac(&hmac, parts, n_parts, mac_out);
+	ma_wipe(&hmac, sizeof(hmac));
 }
 
-enum mailauth_status ma_pbkdf2(struct ma_crypto *crypto, enum ma_hash hash, struct ma_span password,
-			       struct ma_span salt, uint32_t iterations, uint8_t *key_out)
+/*
+ * RFC 8018 section 5.2, the first block. OpenSSL has this function, too, but sets an HMAC up anew
+ * in each of thousands of rounds: that takes more than twice the time, and thousands of accounts
+ * are imported at once.
+ */
+void ma_pbkdf2(enum ma_hash hash, struct ma_span password, struct ma_span salt, uint32_t iterations,
+	       uint8_t *key_out)
 {
-	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(crypto->pbkdf2);
-	char name[sizeof(hashes[hash].name)];
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, name,
-						 strlen(hashes[hash].name)),
-		octets(OSSL_KDF_PARAM_PASSWORD, password),
-		octets(OSSL_KDF_PARAM_SALT, salt),
-		OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_ITER, &iterations),
-		OSSL_PARAM_construct_end(),
-	};
-	int ok;
+	static const uint8_t first_block[] = {0, 0, 0, 1};
+	const struct ma_span parts[] = {salt, ma_span(first_block, sizeof(first_block))};
+	size_t len = hash_lens[hash];
+	uint8_t round[MA_HASH_MAX];
+	const struct ma_span last = ma_span(round, len);
+	struct sha_hmac hmac;
 
-	if (ctx == NULL)
-		return MAILAUTH_E_NOMEM;
-	memcpy(name, hashes[hash].name, sizeof(name));
-	ok = EVP_KDF_derive(ctx, key_out, hashes[hash].len, params);
-	EVP_KDF_CTX_free(ctx);
-	return ok == 1 ? MAILAUTH_OK : MAILAUTH_E_INTERNAL;
+	sha_hmac_init(&hmac, hash, password);
+	sha_hmac(&hmac, parts, MA_ARRAY_SIZE(parts), round);
+	memcpy(key_out, round, len);
+	for (uint32_t i = 1; i < iterations; i++) {
+		sha_hmac(&hmac, &last, 1, round);
+		for (size_t k = 0; k < len; k++)
+			key_out[k] ^= round[k];
+	}
+	ma_wipe(round, sizeof(round));
+	ma_wipe(&hmac, sizeof(hmac));
 }
 
 enum mailauth_status ma_cipher_new(struct ma_crypto *crypto, struct ma_cipher **cipher_out)

@@ -48,16 +48,13 @@ void ma_hmac_md5_digest(const uint8_t state[MA_HMAC_MD5_STATE], struct ma_span m
 
 size_t ma_hash_len(enum ma_hash hash);
 /* Digests have ma_hash_len() bytes. */
-MA_MUST_CHECK enum mailauth_status ma_hash(struct ma_crypto *crypto, enum ma_hash hash,
-					   struct ma_span in, uint8_t *digest_out);
+void ma_hash(enum ma_hash hash, struct ma_span in, uint8_t *digest_out);
 /* HMAC (RFC 2104) over the parts, one after the other. */
-MA_MUST_CHECK enum mailauth_status ma_hmac(struct ma_crypto *crypto, enum ma_hash hash,
-					   struct ma_span key, const struct ma_span *parts,
-					   size_t n_parts, uint8_t *mac_out);
+void ma_hmac(enum ma_hash hash, struct ma_span key, const struct ma_span *parts, size_t n_parts,
+	     uint8_t *mac_out);
 /* PBKDF2 (RFC 8018 section 5.2) with HMAC; one block: ma_hash_len() bytes. */
-MA_MUST_CHECK enum mailauth_status ma_pbkdf2(struct ma_crypto *crypto, enum ma_hash hash,
-					     struct ma_span password, struct ma_span salt,
-					     uint32_t iterations, uint8_t *key_out);
+void ma_pbkdf2(enum ma_hash hash, struct ma_span password, struct ma_span salt, uint32_t iterations,
+	       uint8_t *key_out);
 
 /* AES-256-GCM (NIST SP 800-38D) that keeps the last key it was used with. */
 MA_MUST_CHECK enum mailauth_status ma_cipher_new(struct ma_crypto *crypto,

@@ -56,6 +56,25 @@ START_TEST(finds_the_password_of_a_known_hash)
 }
 END_TEST
 
+/* Without one character, with one more, or with a strange one none of them is whole. */
+START_TEST(knows_a_whole_hash_by_its_form)
+{
+	char text[MA_CRYPT_MAX + 2];
+	size_t len = strlen(known[_i]);
+
+	memcpy(text, known[_i], len + 1);
+	ck_assert_msg(ma_crypt_is_whole(ma_span(text, len)), "%s", text);
+	ck_assert_msg(!ma_crypt_is_whole(ma_span(text, len - 1)), "%s cut", text);
+	text[len] = 'x';
+	ck_assert_msg(!ma_crypt_is_whole(ma_span(text, len + 1)), "%sx", text);
+	text[len - 1] = ' ';
+	ck_assert_msg(!ma_crypt_is_whole(ma_span(text, len)), "%s", text);
+	ck_assert(!ma_crypt_is_whole(ma_span_text("secret")));
+	ck_assert(!ma_crypt_is_whole(ma_span_text("$6$saltstring")));
+	ck_assert(ma_crypt_is_whole(ma_span_text("ab/TdqTfG5VbQab/TdqTfG5V"))); /* bigcrypt */
+}
+END_TEST
+
 static const struct {
 	const char *hash;
 	size_t len;
@@ -354,6 +373,7 @@ int main(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, finds_the_password_of_a_known_hash, 0, MA_ARRAY_SIZE(known));
+	tcase_add_loop_test(tcase, knows_a_whole_hash_by_its_form, 0, MA_ARRAY_SIZE(known));
 	tcase_add_loop_test(tcase, refuses_what_is_no_hash, 0, MA_ARRAY_SIZE(refused));
 	tcase_add_test(tcase, refuses_a_hash_longer_than_any);
 	tcase_add_loop_test(tcase, refuses_dear_hashes_without_running_them, 0,

@@ -142,6 +142,32 @@ START_TEST(leaves_nothing_behind_when_the_disk_is_full)
 }
 END_TEST
 
+START_TEST(replaces_content_and_keeps_the_rest)
+{
+	static char large[70000];
+	const struct rlimit small = {.rlim_cur = 5000, .rlim_max = RLIM_INFINITY};
+	const struct rlimit none = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+	const char *path = support_path("made");
+	struct stat st;
+	int got;
+
+	ck_assert_int_eq(ma_file_replace(path, ma_span_text("new")), ENOENT);
+	ck_assert_int_eq(ma_file_create(path, 0640, (gid_t)-1, ma_span_text("old")), 0);
+	ck_assert_int_eq(ma_file_replace(path, ma_span_text("new!")), 0);
+	expect_content(path, "new!", 4);
+	ck_assert_int_eq(lstat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0640);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	got = ma_file_replace(path, ma_span(large, sizeof(large)));
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	ck_assert_int_eq(got, EFBIG);
+	expect_content(path, "new!", 4);
+	ck_assert_uint_eq(n_files(), 1);
+	ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
 START_TEST(names_what_is_wrong_with_the_path)
 {
 	char longest[PATH_MAX + 1];
@@ -180,6 +206,7 @@ int main(void)
 	tcase_add_test(tcase, ignores_the_umask);
 	tcase_add_loop_test(tcase, leaves_alone_what_is_there, 0, MA_ARRAY_SIZE(obstacles));
 	tcase_add_test(tcase, leaves_nothing_behind_when_the_disk_is_full);
+	tcase_add_test(tcase, replaces_content_and_keeps_the_rest);
 	tcase_add_test(tcase, names_what_is_wrong_with_the_path);
 	suite_add_tcase(suite, tcase);
 	return support_run(suite);

@@ -215,9 +215,9 @@ START_TEST(hmac_gives_the_answers_of_rfc_2202_and_4231)
 				  ma_span(all.p + 1, all.len - 1)};
 	struct ma_span secret = repeat(hmac_rows[_i].key, hmac_rows[_i].n_key, key, sizeof(key));
 
-	ck_assert_int_eq(ma_hmac(crypto, hash, secret, &all, 1, got), MAILAUTH_OK);
+	ma_hmac(hash, secret, &all, 1, got);
 	expect_hex(got, ma_hash_len(hash), hmac_rows[_i].want, hmac_rows[_i].text);
-	ck_assert_int_eq(ma_hmac(crypto, hash, secret, parts, 3, got), MAILAUTH_OK);
+	ma_hmac(hash, secret, parts, 3, got);
 	expect_hex(got, ma_hash_len(hash), hmac_rows[_i].want, "in parts");
 }
 END_TEST
@@ -233,12 +233,9 @@ START_TEST(hmac_forgets_the_last_key)
 	for (enum ma_hash hash = MA_HASH_SHA1; hash < MA_N_HASHES; hash++) {
 		size_t len = ma_hash_len(hash);
 
-		ck_assert_int_eq(ma_hmac(crypto, hash, ma_span_text("one"), &text, 1, first),
-				 MAILAUTH_OK);
-		ck_assert_int_eq(ma_hmac(crypto, hash, ma_span_text("two"), &text, 1, other),
-				 MAILAUTH_OK);
-		ck_assert_int_eq(ma_hmac(crypto, hash, ma_span_text("one"), &text, 1, again),
-				 MAILAUTH_OK);
+		ma_hmac(hash, ma_span_text("one"), &text, 1, first);
+		ma_hmac(hash, ma_span_text("two"), &text, 1, other);
+		ma_hmac(hash, ma_span_text("one"), &text, 1, again);
 		ck_assert_mem_ne(first, other, len);
 		ck_assert_mem_eq(first, again, len);
 	}
@@ -272,7 +269,7 @@ START_TEST(hash_gives_the_answers_of_nist)
 	enum ma_hash hash = hash_rows[_i].hash;
 	uint8_t got[MA_HASH_MAX];
 
-	ck_assert_int_eq(ma_hash(crypto, hash, ma_span_text(hash_rows[_i].text), got), MAILAUTH_OK);
+	ma_hash(hash, ma_span_text(hash_rows[_i].text), got);
 	ck_assert_uint_eq(2 * ma_hash_len(hash), strlen(hash_rows[_i].want));
 	expect_hex(got, ma_hash_len(hash), hash_rows[_i].want, hash_rows[_i].text);
 }
@@ -287,16 +284,13 @@ START_TEST(digests_do_not_write_beyond_their_length)
 		for (int i = 0; i < 3; i++) {
 			size_t len = ma_hash_len(hash);
 			uint8_t *out = ma_alloc(len); /* exactly: sanitizers and valgrind look */
-			enum mailauth_status status = MAILAUTH_E_INTERNAL;
-
 			ck_assert_ptr_nonnull(out);
 			if (i == 0)
-				status = ma_hash(crypto, hash, text, out);
+				ma_hash(hash, text, out);
 			if (i == 1)
-				status = ma_hmac(crypto, hash, text, &text, 1, out);
+				ma_hmac(hash, text, &text, 1, out);
 			if (i == 2)
-				status = ma_pbkdf2(crypto, hash, text, text, 1, out);
-			ck_assert_int_eq(status, MAILAUTH_OK);
+				ma_pbkdf2(hash, text, text, 1, out);
 			ma_free(out);
 		}
 	}
@@ -343,11 +337,9 @@ START_TEST(pbkdf2_gives_the_answers_of_rfc_6070)
 	enum ma_hash hash = pbkdf2_rows[_i].hash;
 	uint8_t got[MA_HASH_MAX];
 
-	ck_assert_int_eq(ma_pbkdf2(crypto, hash,
-				   ma_span(pbkdf2_rows[_i].password, pbkdf2_rows[_i].password_len),
-				   ma_span(pbkdf2_rows[_i].salt, pbkdf2_rows[_i].salt_len),
-				   pbkdf2_rows[_i].iterations, got),
-			 MAILAUTH_OK);
+	ma_pbkdf2(hash, ma_span(pbkdf2_rows[_i].password, pbkdf2_rows[_i].password_len),
+		  ma_span(pbkdf2_rows[_i].salt, pbkdf2_rows[_i].salt_len),
+		  pbkdf2_rows[_i].iterations, got);
 	expect_hex(got, ma_hash_len(hash), pbkdf2_rows[_i].want, "key");
 }
 END_TEST
@@ -602,11 +594,13 @@ static int crypto_child(bool has)
 	ma_md5(&text, 1, bytes);
 	if (bytes[0] != 0x90 || bytes[15] != 0x72)
 		return 11;
-	for (enum ma_hash hash = MA_HASH_SHA1; hash < MA_N_HASHES; hash++)
-		if (ma_hash(own, hash, text, digest) != MAILAUTH_OK ||
-		    ma_hmac(own, hash, text, &text, 1, digest) != MAILAUTH_OK ||
-		    ma_pbkdf2(own, hash, text, text, 2, digest) != MAILAUTH_OK)
+	for (enum ma_hash hash = MA_HASH_SHA1; hash < MA_N_HASHES; hash++) {
+		static const uint8_t first[MA_N_HASHES] = {0xa9, 0xba, 0xdd};
+
+		ma_hash(hash, text, digest); /* FIPS 180-4's first example */
+		if (digest[0] != first[hash])
 			return 12;
+	}
 	if (ma_random(own, bytes, sizeof(bytes)) != MAILAUTH_OK)
 		return 13;
 	if (ma_cipher_new(own, &cipher) != MAILAUTH_OK ||

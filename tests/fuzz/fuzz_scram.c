@@ -100,8 +100,7 @@ static void sign(const struct fuzz_dialogue *dialogue, const uint8_t *key, struc
 	const struct ma_span parts[] = {first_bare(dialogue), comma, fuzz_last_reply(dialogue),
 					comma, signed_};
 
-	FUZZ_CHECK(ma_hmac(fuzz_crypto(), hash, ma_span(key, ma_hash_len(hash)), parts,
-			   MA_ARRAY_SIZE(parts), out) == MAILAUTH_OK);
+	ma_hmac(hash, ma_span(key, ma_hash_len(hash)), parts, MA_ARRAY_SIZE(parts), out);
 }
 
 static void prove(struct fuzz_dialogue *dialogue, const struct fuzz_account *who, uint8_t letter,

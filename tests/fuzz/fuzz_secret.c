@@ -90,11 +90,47 @@ static void check_scram(const struct ma_kind *kind, struct ma_span secret)
 	struct ma_buf text = ma_buf_fixed(bytes[1], sizeof(bytes[1]));
 
 	/* RFC 5803 section 2 */
-	if (ma_scram_format(kind, secret, &text))
+	if (kind->format(kind, &subject, secret, 0, &text))
 		FUZZ_CHECK(memchr(text.p, '\0', text.len) == NULL);
 	FUZZ_CHECK(kind->decoy(kind, &subject, &from, &decoy) == MAILAUTH_OK);
 	ma_buf_reset(&text);
-	FUZZ_CHECK(ma_scram_format(kind, ma_buf_span(&decoy), &text));
+	FUZZ_CHECK(kind->format(kind, &subject, ma_buf_span(&decoy), 0, &text));
+}
+
+/* A text that makes a secret is what the secret is written as, in some part. */
+static void check_parsed(const struct ma_kind *kind, struct ma_span text, struct ma_span old)
+{
+	const struct ma_subject subject = subject_of();
+	MA_CLEANUP(ma_buf_clear) struct ma_buf secret = ma_buf(8192);
+	bool found = false;
+	bool more = true;
+
+	if (kind->parse(kind, &subject, text, old, &secret) != NULL ||
+	    ma_buf_status(&secret) != MAILAUTH_OK)
+		return;
+	for (size_t part = 0; more && !found; part++) {
+		MA_CLEANUP(ma_buf_clear) struct ma_buf again = ma_buf(8192);
+
+		more = kind->format(kind, &subject, ma_buf_span(&secret), part, &again);
+		found = more && ma_span_equal_case(ma_buf_span(&again), text);
+	}
+	/* Base64 has one form only and SCRAM's iterations may begin with zeros. */
+	FUZZ_CHECK(found || is_scram(kind) || kind->id == MA_KIND_DIGEST_MD5);
+}
+
+static void check_text(const struct ma_kind *kind, struct ma_span secret)
+{
+	const struct ma_subject subject = subject_of();
+	bool more = true;
+
+	check_parsed(kind, secret, ma_span(NULL, 0));
+	for (size_t part = 0; more && part < 64; part++) {
+		MA_CLEANUP(ma_buf_clear) struct ma_buf text = ma_buf(8192);
+
+		more = kind->format(kind, &subject, secret, part, &text);
+		if (more)
+			check_parsed(kind, ma_buf_span(&text), secret);
+	}
 }
 
 static void check_digest(struct ma_span secret)
@@ -214,6 +250,7 @@ static void use(const struct ma_kind *kind, struct ma_span secret, bool fits)
 	const struct ma_subject subject = subject_of();
 	enum mailauth_status status;
 
+	check_text(kind, secret);
 	if (!is_cheap(kind, secret))
 		return;
 	if (is_scram(kind))

@@ -10,6 +10,8 @@
 	packages_build=( # dpkg-dev tells meson where Debian keeps libraries
 		git dpkg-dev gcc libc6-dev binutils meson ninja-build pkg-config python3
 		libssl-dev libcrypt-dev libidn-dev liblmdb-dev libinih-dev libjansson-dev libsasl2-dev
+		libdb5.3-dev
+		libpam0g-dev
 	)
 	packages_unit=(check)
 	packages_demo=( # a Postfix with its libsasl2, and clients
@@ -18,8 +20,9 @@
 	)
 	packages_mail=( # the same, and what else the end-to-end tests need
 		"${packages_demo[@]}" sasl2-bin libsasl2-modules-db python3-pytest python3-lmdb
+		pamtester libpam-runtime strace
 		curl ca-certificates libio-socket-ssl-perl gsasl mpop fetchmail isync
-		ruby php-cli php-net-smtp php-auth-sasl
+		ruby php-cli php-net-smtp php-auth-sasl fail2ban
 	)
 	# Mail servers that conflict with Postfix as packages: unpacked, never installed. The libraries
 	# are unpacked beside them where they are not installed.
@@ -34,6 +37,11 @@
 	packages_cyrus_needs=(
 		libical3 libicu72 libjansson4 libldap-2.5-0 libnsl2 libpcre3 libpq5 libsqlite3-0
 		libtirpc3 libwrap0 libxapian30 libxml2
+	)
+	packages_dovecot=(dovecot-core dovecot-imapd dovecot-pop3d)
+	packages_dovecot_needs=(
+		libapparmor1 libexttextcat-2.0-0 libicu72 liblua5.4-0 libsodium23 libstemmer0d libtirpc3
+		libunwind8 libwrap0
 	)
 	packages_check=( # sanitizers, valgrind, static analysis
 		clang clang-format clang-tidy libclang-rt-dev llvm cppcheck valgrind libc6-dbg shellcheck
@@ -106,7 +114,7 @@ packages_complete() ( # packages_complete FOLDER PROGRAM...: do they find all th
 	exit 1
 )
 
-packages_servers() ( # packages_servers FOLDER: Sendmail, Exim and Cyrus, each in a folder below
+packages_servers() ( # packages_servers FOLDER: what is unpacked, each server in a folder below
 	unpack() { # unpack NAME PACKAGE... -- NEED...
 		local name=$1 packages=(); shift
 		while [ "$1" != -- ]; do packages+=("$1"); shift; done
@@ -118,7 +126,9 @@ packages_servers() ( # packages_servers FOLDER: Sendmail, Exim and Cyrus, each i
 	unpack sendmail "${packages_sendmail[@]}" -- "${packages_sendmail_needs[@]}" &&
 		unpack exim "${packages_exim[@]}" -- "${packages_exim_needs[@]}" &&
 		unpack cyrus "${packages_cyrus[@]}" -- "${packages_cyrus_needs[@]}" &&
+		unpack dovecot "${packages_dovecot[@]}" -- "${packages_dovecot_needs[@]}" &&
 		packages_complete "$servers/sendmail" usr/libexec/sendmail/sendmail &&
 		packages_complete "$servers/exim" usr/sbin/exim4 &&
-		packages_complete "$servers/cyrus" usr/sbin/cyrmaster usr/lib/cyrus/bin/{imapd,pop3d}
+		packages_complete "$servers/cyrus" usr/sbin/cyrmaster usr/lib/cyrus/bin/{imapd,pop3d} &&
+		packages_complete "$servers/dovecot" usr/sbin/dovecot usr/lib/dovecot/{imap,pop3}
 )

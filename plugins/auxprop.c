@@ -26,6 +26,14 @@
  * and keeps the account. Everything else that can be stored is derived from the password and not
  * taken from outside. In particular saslpasswd2 deletes the cmusaslsecret properties after each
  * password it has set, to clean up after versions of twenty years ago: these are ours to keep.
+ *
+ * Capture. Where the server's option auto_transition is on, libsasl2 stores the password of every
+ * login that another program proved (pwcheck_method: saslauthd), each time. That is no new
+ * password: what the account lacks is derived from it, and nothing is written if it lacks nothing.
+ * Only where its secrets are those of another password is this one set, as the one that counts
+ * here. libsasl2 asks to make accounts, too (SASL_SET_CREATE), for sasldb. Ours have groups,
+ * mailboxes and an end, and whoever deletes one means it: nobody gets one by logging in, and root's
+ * password gets no MD5.
  */
 #include "plugin.h"
 
@@ -258,20 +266,46 @@ static enum mailauth_status change_password(struct mailauth *ctx, const char *na
 	return status;
 }
 
-/* Opens for writing for as long as one change takes: servers change nothing, and saslpasswd2 ends
- * after it. */
+static enum mailauth_status capture_password(struct mailauth *ctx, const char *name,
+					     struct password *password)
+{
+	enum mailauth_status status;
+
+	if (password->p == NULL)
+		return change_password(ctx, name, password);
+	status = mailauth_capture(ctx, name, password->p, password->len);
+	if (status == MAILAUTH_E_DENIED)
+		status = mailauth_user_update(ctx, name, set_password, password);
+	return status;
+}
+
+/* Opens for writing for as long as one change takes: saslpasswd2 ends after it. A server that
+ * captures keeps open what it could open as root. */
+static enum mailauth_status change(struct ma_plugin *plugin, const char *name,
+				   struct password *password)
+{
+	struct mailauth *ctx = NULL;
+	enum mailauth_status status;
+
+	if (plugin->captures) {
+		status = ma_plugin_writer(plugin, &ctx);
+		return status == MAILAUTH_OK ? capture_password(ctx, name, password) : status;
+	}
+	status = ma_plugin_open(plugin, &ctx);
+	if (status == MAILAUTH_OK)
+		status = change_password(ctx, name, password);
+	mailauth_free(&ctx);
+	return status;
+}
+
 static int store_run(struct ma_plugin *plugin, const sasl_server_params_t *sparams,
 		     const char *user, unsigned int user_len, struct password *password)
 {
 	struct mailauth_name name = {""};
-	struct mailauth *ctx = NULL;
 	enum mailauth_status status = full_name(sparams, user, user_len, &name);
 
 	if (status == MAILAUTH_OK)
-		status = ma_plugin_open(plugin, MAILAUTH_OPEN_WRITE, &ctx);
-	if (status == MAILAUTH_OK)
-		status = change_password(ctx, name.text, password);
-	mailauth_free(&ctx);
+		status = change(plugin, name.text, password);
 	switch (status) {
 	case MAILAUTH_E_NOTFOUND:
 		return SASL_NOUSER;

@@ -21,6 +21,12 @@
  * sasl_done() nothing is left, and the next sasl_server_init() begins anew, with options that may
  * be others. Should some user be left of an earlier beginning, it keeps what its own options made.
  *
+ * The store is opened for reading, and servers change nothing in it. Where the program's option
+ * auto_transition is on it is opened for writing, in the same place: smtpd writes from within its
+ * chroot through what it opened as root. The library then captures a password that one of our
+ * mechanisms has seen and proved, and auxprop.c one that another program has. A store that cannot
+ * be written serves logins all the same; one warning says that nothing is captured.
+ *
  * What the library logs goes to the server's own log, by way of the connection that is served.
  */
 #include "plugin.h"
@@ -33,6 +39,7 @@
 /* One call of mailauth_open(). */
 struct attempt {
 	struct ma_plugin *plugin;
+	bool is_quiet;			 /* there is another way: nothing is logged yet */
 	char cause[MA_PLUGIN_CAUSE_MAX]; /* the first error it logged */
 };
 
@@ -40,6 +47,7 @@ static const char *const option_names[MA_N_OPTIONS] = {
 	[MA_OPTION_CONFIG] = "mailauth_config",
 	[MA_OPTION_GROUP] = "mailauth_group",
 	[MA_OPTION_MECHS] = "mailauth_mechs",
+	[MA_OPTION_TRANSITION] = "auto_transition",
 };
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -84,7 +92,8 @@ static void log_attempt(void *arg, enum mailauth_log_level level, const char *ev
 
 	if (level == MAILAUTH_LOG_ERROR && attempt->cause[0] == '\0')
 		(void)snprintf(attempt->cause, sizeof(attempt->cause), "%s: %s", event, text);
-	log_event(attempt->plugin, level, event, text);
+	if (!attempt->is_quiet)
+		log_event(attempt->plugin, level, event, text);
 }
 
 void ma_plugin_enter(struct ma_plugin *plugin, const sasl_utils_t *utils)
@@ -117,37 +126,82 @@ static enum mailauth_status open_context(struct attempt *attempt, unsigned int f
 	return status;
 }
 
-enum mailauth_status ma_plugin_open(struct ma_plugin *plugin, unsigned int flags,
-				    struct mailauth **ctx_out)
+/* For logins, and for what they may capture: for writing if that is wanted and possible. */
+static enum mailauth_status open_shared(struct attempt *attempt, struct mailauth **ctx_out)
 {
-	struct attempt attempt = {.plugin = plugin};
-	enum mailauth_status status = open_context(&attempt, flags, ctx_out);
+	struct ma_plugin *plugin = attempt->plugin;
+	struct attempt writing = {.plugin = plugin, .is_quiet = true};
+	enum mailauth_status status;
 
-	/* In a chroot this attempt fails for want of any file, which is not what is wrong. */
-	if (status != MAILAUTH_OK && plugin->cause[0] != '\0' &&
-	    strcmp(plugin->cause, attempt.cause) != 0)
+	if (!plugin->captures)
+		return open_context(attempt, 0, ctx_out);
+	if (open_context(&writing, MAILAUTH_OPEN_WRITE, ctx_out) == MAILAUTH_OK) {
+		atomic_store(&plugin->can_write, true);
+		return MAILAUTH_OK;
+	}
+	status = open_context(attempt, 0, ctx_out);
+	if (status == MAILAUTH_OK)
+		plugin->log(pthread_getspecific(plugin->conn), SASL_LOG_WARN,
+			    "%s capture: auto_transition is on, but no password can be captured: "
+			    "%s",
+			    MA_PLUGIN_NAME, writing.cause);
+	return status;
+}
+
+/* In a chroot a later attempt fails for want of any file, which is not what is wrong. */
+static void log_first_cause(const struct attempt *attempt)
+{
+	const struct ma_plugin *plugin = attempt->plugin;
+
+	if (plugin->cause[0] != '\0' && strcmp(plugin->cause, attempt->cause) != 0)
 		plugin->log(pthread_getspecific(plugin->conn), SASL_LOG_ERR,
 			    "%s %s (when this process started)", MA_PLUGIN_NAME, plugin->cause);
+}
+
+enum mailauth_status ma_plugin_open(struct ma_plugin *plugin, struct mailauth **ctx_out)
+{
+	struct attempt attempt = {.plugin = plugin};
+	enum mailauth_status status = open_context(&attempt, MAILAUTH_OPEN_WRITE, ctx_out);
+
+	if (status != MAILAUTH_OK)
+		log_first_cause(&attempt);
 	return status;
 }
 
 enum mailauth_status ma_plugin_reader(struct ma_plugin *plugin, struct mailauth **ctx_out)
 {
+	struct attempt attempt = {.plugin = plugin};
 	struct mailauth *theirs = NULL;
 	enum mailauth_status status;
 
 	*ctx_out = atomic_load_explicit(&plugin->ctx, memory_order_acquire);
 	if (*ctx_out != NULL)
 		return MAILAUTH_OK;
-	status = ma_plugin_open(plugin, 0, ctx_out);
-	if (status != MAILAUTH_OK)
+	status = open_shared(&attempt, ctx_out);
+	if (status != MAILAUTH_OK) {
+		log_first_cause(&attempt);
 		return status;
+	}
 	/* Another thread may have been faster: one context is enough. */
 	if (!atomic_compare_exchange_strong(&plugin->ctx, &theirs, *ctx_out)) {
 		mailauth_free(ctx_out);
 		*ctx_out = theirs;
 	}
 	return MAILAUTH_OK;
+}
+
+enum mailauth_status ma_plugin_writer(struct ma_plugin *plugin, struct mailauth **ctx_out)
+{
+	enum mailauth_status status = ma_plugin_reader(plugin, ctx_out);
+
+	if (status != MAILAUTH_OK || atomic_load(&plugin->can_write))
+		return status;
+	plugin->log(pthread_getspecific(plugin->conn), SASL_LOG_WARN,
+		    "%s capture: this password is not captured: the store could not be opened for "
+		    "writing, an earlier line says why",
+		    MA_PLUGIN_NAME);
+	*ctx_out = NULL;
+	return MAILAUTH_E_TEMPFAIL;
 }
 
 /* Once: if this fails each login tries again. */
@@ -157,7 +211,7 @@ static void open_first(struct ma_plugin *plugin)
 	struct mailauth *ctx = NULL;
 
 	plugin->was_tried = true;
-	if (open_context(&attempt, 0, &ctx) == MAILAUTH_OK)
+	if (open_shared(&attempt, &ctx) == MAILAUTH_OK)
 		atomic_store(&plugin->ctx, ctx);
 	else
 		memcpy(plugin->cause, attempt.cause, sizeof(plugin->cause));
@@ -235,6 +289,16 @@ static bool has_options(const struct ma_plugin *plugin, const sasl_utils_t *util
 	return true;
 }
 
+/* As libsasl2 reads it, in lib/server.c; "noplain" there asks for all but the clear text, of which
+ * we keep none unless the account says so. */
+static bool is_transition_on(const char *value)
+{
+	if (value == NULL)
+		return false;
+	return *value == '1' || *value == 'y' || *value == 't' ||
+	       (*value == 'o' && value[1] == 'n') || strcmp(value, "noplain") == 0;
+}
+
 static bool is_needed(const struct ma_plugin *plugin, const sasl_utils_t *utils)
 {
 	const char *list = option(utils, "auxprop_plugin");
@@ -283,6 +347,7 @@ static int plugin_new(const sasl_utils_t *utils, struct ma_plugin **plugin_out)
 		plugin_free(plugin, utils);
 		return code;
 	}
+	plugin->captures = is_transition_on(plugin->options[MA_OPTION_TRANSITION]);
 	ma_server_mechs_init(plugin);
 	*plugin_out = plugin;
 	return SASL_OK;

@@ -30,7 +30,13 @@
 #define MA_PLUGIN_FORM_FULL	"local@realm"
 
 /* SASL options that are read once, when libsasl2 loads us. */
-enum ma_option { MA_OPTION_CONFIG, MA_OPTION_GROUP, MA_OPTION_MECHS, MA_N_OPTIONS };
+enum ma_option {
+	MA_OPTION_CONFIG,
+	MA_OPTION_GROUP,
+	MA_OPTION_MECHS,
+	MA_OPTION_TRANSITION, /* libsasl2's own */
+	MA_N_OPTIONS
+};
 
 struct ma_plugin;
 
@@ -40,8 +46,8 @@ struct ma_server_mech {
 	const struct ma_server_row *row; /* in server_mech.c */
 };
 
-/* Everything but @ctx and what the registry counts is set before libsasl2 sees it and only read
- * afterwards, so connections may be served in parallel. */
+/* Everything but @ctx, @can_write and what the registry counts is set before libsasl2 sees it and
+ * only read afterwards, so connections may be served in parallel. */
 struct ma_plugin {
 	struct ma_plugin *next; /* in the registry */
 	unsigned int n_users;	/* entries of libsasl2's lists that point here */
@@ -55,8 +61,10 @@ struct ma_plugin {
 	void (*log)(sasl_conn_t *conn, int level, const char *format, ...)
 		__attribute__((format(printf, 3, 4)));
 	pthread_key_t conn; /* the thread's connection while it is served, for the log */
+	bool captures;	    /* auto_transition: a password that proved right may be written */
 	bool was_tried;	    /* to open the store while libsasl2 loaded us */
 	_Atomic(struct mailauth *) ctx;	 /* NULL until the store could be opened */
+	atomic_bool can_write;		 /* @ctx is open for writing, as @captures wants it */
 	char cause[MA_PLUGIN_CAUSE_MAX]; /* why it could not be opened then; empty: no matter */
 };
 
@@ -79,17 +87,16 @@ void ma_plugin_share(struct ma_plugin *plugin, unsigned int n);
 void ma_plugin_put(struct ma_plugin *plugin, const sasl_utils_t *utils);
 
 /**
- * ma_plugin_open() - open a context as the options say
+ * ma_plugin_open() - open a context for one change, as the options say
  * @plugin:  the plugin
- * @flags:   MAILAUTH_OPEN_WRITE or 0
- * @ctx_out: the context; NULL on failure
+ * @ctx_out: the context, open for writing; NULL on failure
  *
  * The log says why it failed, and why the first attempt did if that was something else.
  *
  * Return: as mailauth_open()
  */
-MAILAUTH_MUST_CHECK enum mailauth_status
-ma_plugin_open(struct ma_plugin *plugin, unsigned int flags, struct mailauth **ctx_out);
+MAILAUTH_MUST_CHECK enum mailauth_status ma_plugin_open(struct ma_plugin *plugin,
+							struct mailauth **ctx_out);
 
 /**
  * ma_plugin_reader() - the context for logins, opened now if it is not yet
@@ -99,6 +106,16 @@ ma_plugin_open(struct ma_plugin *plugin, unsigned int flags, struct mailauth **c
  * Return: as mailauth_open()
  */
 MAILAUTH_MUST_CHECK enum mailauth_status ma_plugin_reader(struct ma_plugin *plugin,
+							  struct mailauth **ctx_out);
+
+/**
+ * ma_plugin_writer() - the same context, for a password that is to be captured
+ * @plugin:  the plugin
+ * @ctx_out: the context, open for writing, which belongs to @plugin; NULL on failure
+ *
+ * Return: MAILAUTH_E_TEMPFAIL: it is open for reading only; logged. Else as mailauth_open()
+ */
+MAILAUTH_MUST_CHECK enum mailauth_status ma_plugin_writer(struct ma_plugin *plugin,
 							  struct mailauth **ctx_out);
 
 /* The value an option has now; NULL: none. */

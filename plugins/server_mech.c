@@ -22,6 +22,11 @@
  *
  * Whatever a client does wrong gets one code, SASL_BADAUTH, because servers do not answer alike to
  * others: to SASL_FAIL Postfix says "try again later".
+ *
+ * Some servers ask for the user's name before they look at that code, Exim and Cyrus IMAP among
+ * them, and without one say and log something else, "wrong password" even of an outage. So a login
+ * that fails leaves them a name that cannot be anybody's, where libsasl2's own mechanisms leave the
+ * one that was claimed.
  */
 #include "plugin.h"
 
@@ -31,6 +36,7 @@
 
 #define MECH_NAME_MAX 32 /* with -PLUS and the NUL */
 #define PLUS	      "-PLUS"
+#define NOBODY	      "-"
 
 struct ma_server_row {
 	const char *name;
@@ -226,20 +232,15 @@ static int mech_begin(struct exchange *exchange, const sasl_server_params_t *spa
 	return SASL_OK;
 }
 
-static int mech_step(void *conn_context, sasl_server_params_t *sparams, const char *in,
-		     unsigned int in_len, const char **out, unsigned int *out_len,
-		     sasl_out_params_t *oparams)
+static int step(struct exchange *exchange, sasl_server_params_t *sparams, const char *in,
+		unsigned int in_len, const char **out, unsigned int *out_len,
+		sasl_out_params_t *oparams)
 {
-	struct exchange *exchange = conn_context;
 	const void *reply = NULL;
 	size_t reply_len = 0;
 	enum mailauth_status status;
 	int code;
 
-	*out = NULL;
-	*out_len = 0;
-	if (exchange == NULL)
-		return refuse(sparams, SASL_BADAUTH);
 	if (exchange->session == NULL) {
 		code = mech_begin(exchange, sparams, in, in_len, out);
 		if (code != SASL_OK)
@@ -255,6 +256,24 @@ static int mech_step(void *conn_context, sasl_server_params_t *sparams, const ch
 		*out_len = (unsigned int)reply_len;
 	}
 	return status == MAILAUTH_OK ? accept(exchange, sparams, oparams) : SASL_CONTINUE;
+}
+
+static int mech_step(void *conn_context, sasl_server_params_t *sparams, const char *in,
+		     unsigned int in_len, const char **out, unsigned int *out_len,
+		     sasl_out_params_t *oparams)
+{
+	int code;
+
+	*out = NULL;
+	*out_len = 0;
+	if (conn_context == NULL)
+		return refuse(sparams, SASL_BADAUTH);
+	code = step(conn_context, sparams, in, in_len, out, out_len, oparams);
+	if (code != SASL_OK && code != SASL_CONTINUE) {
+		oparams->authid = oparams->user = NOBODY;
+		oparams->alen = oparams->ulen = sizeof(NOBODY) - 1;
+	}
+	return code;
 }
 
 /* ---- the list ---- */

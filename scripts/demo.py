@@ -19,6 +19,8 @@ USER = "alice@mail.example.test"
 RCPT = "you@elsewhere.test"
 PASSWORD = "Wonder-1and"
 WRONG = "Wonder-2and"
+UNIX_USER = "uma"
+UNIX_PASSWORD = "Thurm-an99"
 TLS = {"none": "without TLS", "starttls": "STARTTLS", "tls": "TLS from the first byte"}
 
 SWAKSRC = "/run/swaksrc"  # files of the client, in the private machine's memory
@@ -68,7 +70,7 @@ def show(server, *argv, stdin=None, expect=0):
     return done.stdout
 
 
-def client(server, mech, tls, password):
+def client(server, mech, tls, user, password):
     """The command that sends one mail, and its standard input. SCRAM is msmtp's, for swaks has
     none."""
     port = server.submissions if tls == "tls" else server.submission
@@ -76,16 +78,18 @@ def client(server, mech, tls, password):
         return ["msmtp", f"--file={MSMTPRC}", "--debug", f"--port={port}", f"--auth={mech.lower()}",
                 *{"none": ["--tls=off"], "starttls": ["--tls=on"],
                   "tls": ["--tls=on", "--tls-starttls=off"]}[tls],
+                *([f"--user={user}"] if user != USER else []),
                 *([f"--passwordeval=echo {password}"] if password != PASSWORD else []),
                 "--", RCPT], "Subject: hello"
     return ["swaks", "--config", SWAKSRC, "--port", str(port), "--auth", mech,
             *{"none": [], "starttls": ["--tls"], "tls": ["--tls-on-connect"]}[tls],
+            *(["--auth-user", user] if user != USER else []),
             *(["--auth-password", password] if password != PASSWORD else [])], None
 
 
-def send(server, mech, tls, expect="queued as", password=PASSWORD):
+def send(server, mech, tls, expect="queued as", password=PASSWORD, user=USER):
     """Sends one mail; `expect` is what the dialogue must hold."""
-    argv, stdin = client(server, mech, tls, password)
+    argv, stdin = client(server, mech, tls, user, password)
     print(f"$ {f'echo {shlex.quote(stdin)} | ' if stdin else ''}{shlex.join(argv)}", flush=True)
     done = server.run(*argv, stdin=stdin and f"{stdin}\n\n", check=False)
     dialogue = (done.stdout + done.stderr).splitlines()
@@ -194,6 +198,32 @@ def own_mechanisms(server):
             raise Wrong(f"the log does not show that libmailauth refused {mech}")
 
 
+def unix_user(server):
+    """A user of Unix comes over with his password, which nobody but he knows."""
+    say("Bring a user of Unix along. This machine has one, with a yescrypt hash in /etc/shadow.")
+    show(server, "useradd", "-M", "-c", "Uma", UNIX_USER)
+    show(server, "chpasswd", "-c", "YESCRYPT", stdin=f"{UNIX_USER}:{UNIX_PASSWORD}")
+    show(server, "mailuser", "import", "shadow", "--only", UNIX_USER)
+    say("The hash is good for PLAIN and LOGIN. smtpd may write down what the other mechanisms need"
+        " when it sees the password.")
+    print(f"$ echo 'auto_transition: yes' >>{Postfix.sasl_conf}; postfix reload", flush=True)
+    server.set_sasl_option("auto_transition: yes")
+    server.reload()
+    who = {"user": UNIX_USER, "password": UNIX_PASSWORD}
+    send(server, "CRAM-MD5", "none", "535 ", **who)
+    send(server, "PLAIN", "starttls", "535 ", WRONG, user=UNIX_USER)
+    send(server, "PLAIN", "starttls", **who)
+    say("Now Thunderbird may be set to \"encrypted password\", and the phone to SCRAM.")
+    send(server, "CRAM-MD5", "none", **who)
+    send(server, "SCRAM-SHA-256", "starttls", **who)
+    send(server, "CRAM-MD5", "none", "535 ", WRONG, user=UNIX_USER)
+    account = show(server, "mailuser", "show", UNIX_USER)
+    if not re.search("crypt.*cram-md5|cram-md5.*crypt", account):
+        raise Wrong("the account has not got a verifier for CRAM-MD5 beside its hash")
+    say("Is everything set up as it should be?")
+    show(server, "mailuser", "doctor")
+
+
 def main():
     """Exit status 0 only if every step went as it should."""
     work = pathlib.Path(sys.argv[1])
@@ -204,6 +234,7 @@ def main():
             make_user(server)
             stock_mechanisms(server)
             own_mechanisms(server)
+            unix_user(server)
     except (Wrong, sandbox.Failure, AssertionError, OSError, smtplib.SMTPException) as error:
         print(f"\ndemo: FAILED: {error}")
         return 1

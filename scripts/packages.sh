@@ -19,7 +19,8 @@
 		swaks libnet-ssleay-perl libauthen-sasl-perl libdigest-hmac-perl msmtp
 	)
 	packages_mail=( # the same, and what else the end-to-end tests need
-		"${packages_demo[@]}" sasl2-bin libsasl2-modules-db python3-pytest python3-lmdb
+		"${packages_demo[@]}" sasl2-bin libsasl2-modules-db python3-pytest python3-pytest-xdist
+		python3-lmdb
 		pamtester libpam-runtime strace
 		curl ca-certificates libio-socket-ssl-perl gsasl mpop fetchmail isync
 		ruby php-cli php-net-smtp php-auth-sasl fail2ban

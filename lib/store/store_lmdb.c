@@ -921,14 +921,16 @@ static enum mailauth_status lmdb_create(const struct ma_store_params *params, gi
 {
 	struct lmdb_store *store;
 	enum mailauth_status status = new_store(params, &store);
+	struct stat st;
 	int error;
 
 	if (status != MAILAUTH_OK)
 		return status;
 	error = ma_file_create(store->path, MODE, group, ma_span(NULL, 0));
-	if (error == EEXIST)
-		error = 0;
 	follow_links(store);
+	/* No lock file beside what is no store. */
+	if (error == EEXIST)
+		error = stat(store->path, &st) != 0 ? errno : S_ISREG(st.st_mode) ? 0 : EINVAL;
 	if (error == 0)
 		error = make_lock_file(store->path, group);
 	if (error == ENOENT) {

@@ -141,6 +141,7 @@ START_TEST(refuses_what_is_no_store)
 	static const char junk[8192] = "this is a text file, and no store at all";
 	struct ma_store_params params = params_of(support_file("junk.mdb", junk, sizeof(junk)));
 	struct ma_store *store;
+	char lock[300];
 
 	support_log_clear(&log_text);
 	ck_assert_int_eq(ma_store_lmdb.open(&params, &store), MAILAUTH_E_TEMPFAIL);
@@ -149,6 +150,9 @@ START_TEST(refuses_what_is_no_store)
 	ck_assert_int_eq(ma_store_lmdb.open(&params, &store), MAILAUTH_E_CONFIG);
 	params.address = ma_span_text(support_folder());
 	ck_assert_int_eq(ma_store_lmdb.open(&params, &store), MAILAUTH_E_TEMPFAIL);
+	ck_assert_int_eq(ma_store_lmdb.create(&params, (gid_t)-1), MAILAUTH_E_TEMPFAIL);
+	(void)snprintf(lock, sizeof(lock), "%s-lock", support_folder());
+	ck_assert_int_eq(access(lock, F_OK), -1);
 }
 END_TEST
 

@@ -9,9 +9,11 @@
 #include "util/config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "util/crypt.h"
 #include "util/mem.h"
@@ -258,13 +260,28 @@ static char *read_line(char *line, int size, void *arg)
 	return reading->failed || len == 0 ? NULL : line;
 }
 
+/* A FIFO that nobody writes to must not hang us; it is empty then. */
+static FILE *open_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	FILE *stream;
+
+	if (fd < 0)
+		return NULL;
+	(void)fcntl(fd, F_SETFL, 0);
+	stream = fdopen(fd, "r");
+	if (stream == NULL)
+		(void)close(fd);
+	return stream;
+}
+
 static enum mailauth_status read_file(struct ma_config *config, bool may_miss,
 				      const struct ma_log *log)
 {
 	struct reading reading = {.config = config, .log = log};
 	int wrong;
 
-	reading.stream = fopen(config->file, "re");
+	reading.stream = open_file(config->file);
 	if (reading.stream == NULL) {
 		if (may_miss && errno == ENOENT)
 			return MAILAUTH_OK;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -337,6 +338,19 @@ START_TEST(refuses_nul)
 }
 END_TEST
 
+/* It would wait for ever. */
+START_TEST(does_not_wait_for_a_fifo)
+{
+	struct ma_config config;
+	const char *path = support_path("fifo");
+
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(ma_config_load(path, &(struct ma_log){.fn = NULL}, &config), MAILAUTH_OK);
+	ma_config_clear(&config);
+	ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
 START_TEST(reports_a_file_that_cannot_be_read)
 {
 	struct ma_log log = {.fn = support_log, .arg = &got_log, .level = MAILAUTH_LOG_DEBUG};
@@ -445,6 +459,7 @@ int main(void)
 	tcase_add_test(tcase, refuses_lines_that_are_too_long);
 	tcase_add_loop_test(tcase, takes_a_line_whole_or_not_at_all, 0, 2);
 	tcase_add_loop_test(tcase, refuses_nul, 0, 7);
+	tcase_add_test(tcase, does_not_wait_for_a_fifo);
 	tcase_add_test(tcase, reports_a_file_that_cannot_be_read);
 	tcase_add_test(tcase, takes_the_path_from_the_environment);
 	tcase_add_test(tcase, reports_errors_of_others_with_file_and_line);

@@ -38,9 +38,11 @@ class Endpoint:
 def _own_ports():
     """Port numbers, each once: below those that the kernel gives to outgoing connections, so that
     none is taken between its choice and its server's start (not even by the connection that looks
-    whether the server is there yet)."""
+    whether the server is there yet). Tests that run side by side take each its own."""
     first_outgoing = int(OUTGOING_PORTS.read_text().split()[0])
-    usable = range(10000, min(first_outgoing, 65536))
+    step = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    usable = range(10000 + worker, min(first_outgoing, 65536), step)
     start = random.randrange(len(usable))  # another one than other runs on this machine
     yield from usable[start:]
     yield from usable[:start]

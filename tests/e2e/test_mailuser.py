@@ -4,105 +4,29 @@
 Runs the program of the build folder (MAILAUTH_BUILD, default ./build) on stores in temporary
 folders. Needs root, because key files must belong to root, and util-linux for setpriv.
 """
-import fcntl
 import grp
 import json
 import os
 import pathlib
-import pty
 import re
-import resource
-import select
 import shutil
 import signal
 import stat
 import subprocess
 import tempfile
-import termios
 import time
 
 import pytest
 
-REPO = pathlib.Path(__file__).resolve().parent.parent.parent
-BUILD = pathlib.Path(os.environ.get("MAILAUTH_BUILD", REPO / "build")).resolve()
-PROGRAM = BUILD / "tools" / "mailuser" / "mailuser"
-COMMANDS = ("init", "add", "passwd", "del", "show", "list", "verify")
+from tool import (AGAIN, BUILD, NEW, PROGRAM, REPO, Terminal, Tool, answer, bare_fixture,
+                  locked, spoil_config, tool_fixture)
+
+COMMANDS = ("init", "add", "mod", "del", "passwd", "chage", "show", "list", "verify")
 MECHS = ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
 ALL_MECHS = (*MECHS[:4], "APOP", *MECHS[4:], "SCRAM-SHA-512")  # that verify can try, in order
 CONFIG_KEYS = ("store", "key_file", "default_realm", "mechanisms", "digest_realms",
-               "scram_iterations", "crypt_method", "crypt_cost", "recoverable", "plaintext",
-               "store_timeout", "map_size")
-
-
-class Tool:
-    """mailuser with a configuration of its own."""
-
-    def __init__(self, folder, argv=(PROGRAM,)):
-        self.folder = folder
-        self.config = folder / "mailauth.conf"
-        self.key = folder / "store.key"
-        self.store = folder / "accounts.mdb"
-        self.argv = argv
-        self.env = {k: v for k, v in os.environ.items() if k != "MAILAUTH_CONFIG"}
-
-    def run(self, *args, stdin=b"", config=True):
-        """Runs a command; its output is text in which any byte survives."""
-        where = ["--config", self.config] if config else []
-        done = subprocess.run([*self.argv, *where, *args], input=stdin, capture_output=True,
-                              timeout=60, check=False, env=self.env)
-        done.stdout = os.fsdecode(done.stdout)
-        done.stderr = os.fsdecode(done.stderr)
-        return done
-
-    def ok(self, *args, stdin=b""):
-        """Runs a command that must succeed without a message; returns its output."""
-        done = self.run(*args, stdin=stdin)
-        assert (done.returncode, done.stderr) == (0, ""), done
-        return done.stdout
-
-    def fails(self, code, message, *args, stdin=b""):
-        """Runs a command that must fail with one line that matches."""
-        done = self.run(*args, stdin=stdin)
-        assert done.returncode == code and done.stdout == "", done
-        lines = done.stderr.splitlines()
-        if code == 2:
-            assert re.fullmatch("Try 'mailuser .*--help' for more information.", lines.pop())
-        assert len(lines) == 1, done.stderr
-        assert re.fullmatch(f"mailuser: .*({message}).*", lines[0]), lines[0]
-
-    def add(self, name, *args, password=b"secret"):
-        """Makes an account."""
-        self.ok("add", "--stdin", *args, name, stdin=password + b"\n")
-
-    def show(self, name):
-        """show --json"""
-        return json.loads(self.ok("show", "--json", name))
-
-    def names(self):
-        """The names that list prints."""
-        return [line.split()[0] for line in self.ok("list").splitlines()]
-
-    def accepts(self, name, password, *args):
-        """Does verify accept it?"""
-        done = self.run("verify", "--stdin", *args, name, stdin=password + b"\n")
-        assert done.returncode in (0, 1), done
-        assert (": accepted by " in done.stdout) == (done.returncode == 0), done
-        return done.returncode == 0
-
-
-@pytest.fixture(name="bare")
-def bare_fixture(tmp_path):
-    """Nothing is there yet."""
-    return Tool(tmp_path / "mailauth")
-
-
-@pytest.fixture(name="tool")
-def tool_fixture(bare):
-    """An empty store, the realm lab.test."""
-    bare.ok("init")
-    with bare.config.open("a", encoding="utf-8") as config:
-        config.write("default_realm = lab.test\nstore_timeout = 1\n")
-    return bare
+               "scram_iterations", "crypt_method", "crypt_cost", "capture", "recoverable",
+               "plaintext", "store_timeout", "map_size")
 
 
 @pytest.fixture(name="crowd", scope="module")
@@ -130,22 +54,23 @@ def crowd_fixture(tmp_path_factory):
     (["add", "-Z", "x"], "invalid option -- 'Z'"),
     (["add", "x", "-c"], "option requires an argument -- 'c'"),
     (["show", "--json=x", "x"], "doesn't allow an argument"),
-    (["add"], "add needs the NAME of an account"),
-    (["passwd"], "passwd needs the NAME"),
-    (["del"], "del needs the NAME"),
-    (["show"], "show needs the NAME"),
-    (["verify"], "verify needs the NAME"),
+    (["add"], "add: NAME is missing"),
+    (["passwd"], "passwd: NAME is missing"),
+    (["mod"], "mod: NAME is missing"),
+    (["chage"], "chage: NAME is missing"),
+    (["del"], "del: NAME is missing"),
+    (["show"], "show: NAME is missing"),
+    (["verify"], "verify: NAME is missing"),
     (["add", "x", "y"], "unexpected argument 'y'"),
     (["list", "x"], "unexpected argument 'x'"),
     (["init", "x"], "unexpected argument 'x'"),
     (["--config", "", "list"], "name of the configuration file is empty"),
     (["add", "-p", "x", "--stdin", "x"], "-p or --stdin, not both"),
-    (["add", "-o", "x"], "-o makes sense with -u only"),
-    (["add", "-m", "x"], "say where with -d"),
-    (["add", "-m", "-d", "/x", "-u", "1", "x"], "say where with -d"),
-    (["passwd", "-l", "-u", "x"], "give one of"),
-    (["passwd", "-S", "--stdin", "x"], "give one of"),
-    (["del", "-r", "x"], "invalid option -- 'r'"),
+    (["add", "-o", "x"], "-o flag is only allowed with the -u flag"),
+    (["mod", "x"], "no options"),
+    (["passwd", "-S", "-l", "x"], "give -S, or --stdin, or options that change something"),
+    (["chage", "-l", "-m", "1", "x"], 'do not include "l" with other flags'),
+    (["del", "-R", "x"], "invalid option -- 'R'"),
     (["verify", "--realm", "x", "x"], "--realm makes sense with --mech DIGEST-MD5 only"),
     (["verify", "--realm", "x", "--mech", "PLAIN", "x"], "--mech DIGEST-MD5 only"),
 ])
@@ -302,25 +227,14 @@ def test_add_has_useradd_s_defaults(tool):
         *MECHS[:5], "SCRAM-SHA-1-PLUS", MECHS[5], "SCRAM-SHA-256-PLUS"]
 
 
-@pytest.mark.parametrize("date, day", [
-    ("1970-01-01", 0), ("2024-02-29", 19782), ("9999-12-31", 2932896), ("20000", 20000), ("0", 0),
-    ("", None), ("-1", None)])
-def test_add_takes_useradd_s_dates(tool, date, day):
-    tool.add("x", "-e", date)
-    assert tool.show("x")["ageing"]["expire"] == day
-
-
 @pytest.mark.parametrize("code, args, message", [
-    *((3, ["-e", date], f"invalid date '{date}': give YYYY-MM-DD") for date in (
-        "x", "2025-02-30", "2025-13-01", "2025-1-1", " 2025-01-01", "2025-01-01x", "-2", "1e3",
-        "1969-12-31", "10000-01-01", "01/02/2030")),
     *((3, ["-u", uid], f"invalid user ID '{re.escape(uid)}'") for uid in (
-        "x", "", "-1", "+1", "1 ", "4294967295", "99999999999999999999")),
+        "x", "", "-1", "1 ", "0x1", "4294967295", "99999999999999999999")),
     (3, ["-f", "x"], "invalid numeric argument 'x'"),
     (3, ["-f", "-2"], "invalid numeric argument '-2'"),
     (3, ["-f", "100000"], "invalid numeric argument '100000'"),
-    (3, ["-g", "-1"], "invalid group ID '-1'"),
-    (3, ["-g", "4294967295"], "invalid group ID"),
+    (6, ["-g", "-1"], "group '-1' does not exist"),
+    (6, ["-g", "4294967295"], "group '4294967295' does not exist"),
     (6, ["-g", "no-such-group"], "group 'no-such-group' does not exist"),
     (3, ["-c", "a:b"], "comment has a colon"),
     (3, ["-c", "a\tb"], "comment has a control character"),
@@ -335,7 +249,7 @@ def test_add_takes_useradd_s_dates(tool, date, day):
        " or leave APOP out") for mech in ("APOP", "apop,plain", "SCRAM-SHA-256 Apop")),
     (3, ["--mech", "APOP", "-p", "$6$x$y"], "APOP needs the password itself"),
     (3, ["-p", "secret"], "not a whole hash"),
-    (3, ["-p", "!"], "cannot be used|hash"),
+    (3, ["-p", "!secret"], "not a whole hash"),
     (3, ["-p", ""], "cannot be used|hash"),
 ])
 def test_add_refuses_bad_values(tool, code, args, message):
@@ -399,7 +313,7 @@ def test_add_keeps_the_password_for_apop(tool):
 
 def test_add_keeps_names_apart(tool):
     tool.add("x")
-    tool.fails(9, "there is an account 'x@lab.test' already", "add", "X@LAB.test", "-c", "other")
+    tool.fails(9, "user 'x@lab.test' already exists", "add", "X@LAB.test", "-c", "other")
     assert tool.show("x")["comment"] == ""
     tool.add("x@other.test")
     assert tool.names() == ["x@lab.test", "x@other.test"]
@@ -473,7 +387,7 @@ def test_bad_names_are_refused_everywhere(tool, name):
 
 
 def test_unknown_names(tool):
-    why = "no such account: 'x@lab.test'"
+    why = "user 'x@lab.test' does not exist"
     tool.fails(6, why, "del", "x")
     tool.fails(6, why, "show", "x")
     tool.fails(6, why, "show", "--json", "x")
@@ -541,79 +455,6 @@ def test_without_a_terminal_passwd_points_to_stdin(tool):
 
 
 # ---- prompts -----------------------------------------------------------------------------------
-
-class Terminal:
-    """A command on a terminal of its own."""
-
-    def __init__(self, tool, *args, **options):
-        self.master, self.slave = pty.openpty()
-        self.seen = b""
-        self.process = subprocess.Popen(
-            [*tool.argv, "--config", tool.config, *args], stdin=self.slave, stdout=self.slave,
-            stderr=self.slave, env=tool.env, preexec_fn=lambda: self._child(**options))
-
-    def _child(self, core=False):
-        os.login_tty(os.dup(self.slave))
-        # As a shell would: who runs the tests in the background has them ignored.
-        for signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
-            signal.signal(signum, signal.SIG_DFL)
-        if core:
-            _, most = resource.getrlimit(resource.RLIMIT_CORE)
-            resource.setrlimit(resource.RLIMIT_CORE, (most, most))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self.master)
-        os.close(self.slave)
-
-    def _read(self, timeout):
-        if select.select([self.master], [], [], timeout)[0]:
-            self.seen += os.read(self.master, 4096)
-            return True
-        return False
-
-    def expect(self, text):
-        """Waits for the end of the output."""
-        end = time.monotonic() + 20
-        while not self.seen.endswith(text.encode()):
-            assert time.monotonic() < end, self.seen
-            self._read(0.2)
-
-    def send(self, data):
-        """Types."""
-        os.write(self.master, data)
-
-    def echoes(self):
-        """Is the echo on?"""
-        return bool(termios.tcgetattr(self.slave)[3] & termios.ECHO)
-
-    def finish(self):
-        """Waits for the end; returns code and output."""
-        self.process.wait(20)
-        while self._read(0.1):
-            pass
-        return self.process.returncode, self.seen.decode().replace("\r\n", "\n")
-
-
-NEW, AGAIN = "New password: ", "Retype new password: "
-
-
-def answer(tool, args, *answers):
-    """Runs a command and answers its prompts; returns code and output."""
-    with Terminal(tool, *args) as terminal:
-        for prompt, line in answers:
-            terminal.expect(prompt)
-            assert not terminal.echoes()
-            terminal.send(line)
-        result = terminal.finish()
-        assert terminal.echoes()
-        return result
-
 
 def test_prompts_ask_twice_without_echo(tool):
     assert answer(tool, ["add", "x"], (NEW, b"s3cret\n"), (AGAIN, b"s3cret\n")) == (
@@ -707,7 +548,8 @@ def test_no_option_takes_a_password(bare):
 def test_passwd_locks_and_unlocks(tool):
     tool.add("x")
     for lock, unlock in (("-l", "-u"), ("--lock", "--unlock")):
-        assert tool.ok("passwd", lock, "x") == ""
+        assert tool.ok("passwd", lock, "x") == "mailuser: password changed.\n"
+        assert tool.ok("passwd", "-q", lock, "x") == ""
         assert tool.show("x")["state"] == "locked" and tool.show("x")["locked"]
         for mech in MECHS:
             done = tool.run("verify", "--stdin", "--mech", mech, "x", stdin=b"secret\n")
@@ -736,7 +578,7 @@ def test_passwd_changes_nothing_else(tool):
     tool.add("x", "-c", "X", "-u", "1", "-G", "smtp")
     tool.ok("passwd", "-l", "x")
     before = tool.show("x")
-    assert tool.ok("passwd", "-s", "x", stdin=b"other\n") == ""
+    assert tool.ok("passwd", "-s", "x", stdin=b"other\n") == "mailuser: password changed.\n"
     after = tool.show("x")
     assert after["generation"] == before["generation"] + 1
     for key in before.keys() - {"generation", "modified"}:
@@ -750,7 +592,7 @@ def test_del_leaves_the_others(tool):
         tool.add(name)
     tool.ok("del", "y")
     assert tool.names() == ["x@lab.test", "z@lab.test"]
-    tool.fails(6, "no such account", "del", "y")
+    tool.fails(6, "does not exist", "del", "y")
     tool.add("y", password=b"new")
     assert tool.accepts("y", b"new")
 
@@ -1178,19 +1020,6 @@ EVERY = [  # exit code when the store cannot be opened, command
 ]
 
 
-class locked:
-    """Another program is writing, for longer than store_timeout."""
-
-    def __init__(self, store):
-        self.stream = open(store, "r+b")
-
-    def __enter__(self):
-        fcntl.lockf(self.stream, fcntl.LOCK_EX)
-
-    def __exit__(self, *_):
-        self.stream.close()
-
-
 def test_a_busy_store(tool):
     tool.add("x")
     with locked(tool.store):
@@ -1215,12 +1044,6 @@ def spoil_key_link(tool):
     """A symbolic link."""
     tool.key.rename(tool.folder / "real")
     tool.key.symlink_to("real")
-
-
-def spoil_config(tool, line):
-    """A bad line."""
-    with tool.config.open("a", encoding="utf-8") as config:
-        config.write(line + "\n")
 
 
 @pytest.mark.parametrize("spoil, message", [

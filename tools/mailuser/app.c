@@ -9,21 +9,46 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cmd.h"
 
+const char *ma_program = "mailuser";
+
+/* Messages quote files and arguments, which must not write to root's terminal as they please. */
+static void text_print(const char *text)
+{
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)text[0];
+		unsigned char next = (unsigned char)text[1];
+
+		if (c < ' ' || c == 0x7f) {
+			(void)fprintf(stderr, "\\x%02x", c);
+		} else if (c == 0xc2 && next >= 0x80 && next < 0xa0) { /* U+0080 to U+009F */
+			(void)fprintf(stderr, "\\x%02x\\x%02x", c, next);
+			text++;
+		} else {
+			(void)fputc(c, stderr);
+		}
+	}
+}
+
 void ma_say(const char *format, ...)
 {
 	va_list args;
+	char *text;
 
 	/* What was printed on standard output comes first where both go to one place. */
 	(void)fflush(stdout);
-	(void)fputs("mailuser: ", stderr);
+	(void)fprintf(stderr, "%s: ", ma_program);
 	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
 	va_end(args);
+	text_print(text == NULL ? "out of memory" : text);
+	free(text);
 	(void)fputc('\n', stderr);
 }
 
@@ -90,10 +115,10 @@ static void status_say(enum mailauth_status status, const char *what)
 {
 	switch (status) {
 	case MAILAUTH_E_NOTFOUND:
-		ma_say("no such account: '%s'; 'mailuser list' shows all", what);
+		ma_say("user '%s' does not exist: 'mailuser list' shows all", what);
 		break;
 	case MAILAUTH_E_EXISTS:
-		ma_say("there is an account '%s' already", what);
+		ma_say("user '%s' already exists", what);
 		break;
 	case MAILAUTH_E_LIMIT:
 		ma_say("%s: too long", what);

@@ -23,14 +23,14 @@ trap 'rm -rf "$tmp"' EXIT
 
 # Options in --help, one a line: "-c --comment COMMENT".
 options_of_help() {
-	sed -nE 's/^ +(-[A-Za-z]), (--[a-z-]+)( [A-Z_]+)? .*/\1 \2\3/p
-		s/^ +(--[a-z-]+)( [A-Z_]+)? .*/\1\2/p' | sort
+	sed -nE 's/^ +(-[A-Za-z]), (--[a-z0-9-]+)( [A-Z_.]+)? .*/\1 \2\3/p
+		s/^ +(--[a-z0-9-]+)( [A-Z_.]+)? .*/\1\2/p' | sort
 }
 
 # The same from the source of a manual page: ".It Fl c , Fl -comment Ar COMMENT".
 options_of_man() {
-	sed -nE 's/^\.It Fl ([A-Za-z]) , Fl (-[a-z-]+)( Ar ([A-Z_]+))?$/-\1 -\2 \4/p
-		s/^\.It Fl (-[a-z-]+)( Ar ([A-Z_]+))?$/-\1 \3/p' "$1" | sed 's/ $//' | sort
+	sed -nE 's/^\.It Fl ([A-Za-z]) , Fl (-[a-z0-9-]+)( Ar ([A-Z_.]+))?$/-\1 -\2 \4/p
+		s/^\.It Fl (-[a-z0-9-]+)( Ar ([A-Z_.]+))?$/-\1 \3/p' "$1" | sed 's/ $//' | sort
 }
 
 compare() { # compare WHAT PAGE: differences between $tmp/help and $tmp/man

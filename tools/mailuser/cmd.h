@@ -46,14 +46,17 @@ enum {
 	MA_OPTION_STDIN,
 	MA_OPTION_STRICT,
 	MA_OPTION_VERSION,
-	MA_OPTION_END
+	MA_OPTION_OWN, /* the first that a command may give a meaning of its own */
+	MA_OPTION_END = 256
 };
 
 /** One option; a table of them ends with an empty row. */
 struct opt {
-	int id;		      /* the short letter, or one of the ids above */
-	const char *name;     /* the long form without dashes */
-	const char *argument; /* what its argument is called, NULL if it takes none */
+	int id;		  /* the short letter, or one of the ids above */
+	const char *name; /* the long form without dashes */
+	/* What its argument is called, NULL if it takes none. With "..." at the end the option may
+	 * be given again, and its value is all arguments, separated by commas. */
+	const char *argument;
 	const char *help;
 };
 
@@ -66,24 +69,32 @@ struct exits {
 	int argument; /* a value is refused */
 	int busy;     /* another program has been writing for too long */
 	int failed;   /* anything else */
+	int usage;    /* unknown options, operands missing or too many; 0: MA_EXIT_USAGE */
+	int option;   /* unknown options, or without their argument; 0: as usage */
 };
 
 /** A running command: its arguments and, once open, its context. */
 struct app {
 	const struct cmd *cmd;
 	const char *values[MA_OPTION_END]; /* by option id; NULL: not given */
+	char *lists[MA_OPTION_END];	   /* those of them that were put together */
 	const char *config;		   /* --config, else $MAILAUTH_CONFIG, else NULL */
-	const char *operand;		   /* NAME */
+	const char *operand;		   /* the first one, NAME; NULL if there is none */
+	char *const *operands;		   /* all of them */
+	int n_operands;
 	struct mailauth *ctx;
-	bool said;    /* the library has logged an error or a warning */
-	bool is_busy; /* the last of them was that another program is writing */
+	bool is_bad_option; /* wrong usage is that of an option */
+	bool said;	    /* the library has logged an error or a warning */
+	bool is_busy;	    /* the last of them was that another program is writing */
 };
 
 /** A subcommand. */
 struct cmd {
 	const char *name;
 	const char *alias;   /* the name it has in shadow-utils, or NULL */
-	const char *operand; /* "NAME"; NULL if it takes none */
+	const char *operand; /* "NAME", "FORMAT [FILE]"; NULL if it takes none */
+	int min_operands;
+	int max_operands;
 	const char *summary; /* one line for --help, a sentence without its full stop */
 	const struct opt *options;
 	struct exits exits;
@@ -95,13 +106,17 @@ extern const struct cmd *const ma_cmds[];
 
 /**
  * ma_say() - one message to the user, on standard error
- * @format: as for printf(), without "mailuser: " and line break
+ * @format: as for printf(), without the program's name and the line break
  */
 void ma_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** What messages begin with: "mailuser", or the name of a link by which it was called. */
+extern const char *ma_program;
+
 /**
  * ma_option() - the value of an option
- * Return: the argument, "" for an option that takes none, NULL if it was not given
+ * Return: the argument, all of them if it may be given several times, "" for an option that takes
+ *         none, NULL if it was not given
  */
 const char *ma_option(const struct app *app, int id);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * cmd_add.c - mailuser add: make an account
+ * cmd_add.c - mailuser add: make an account, or set what new ones have
  *
  * Options and exit codes are those of useradd(8) where a mail-only user has any use for them. What
  * can be refused is refused before the user is asked for a password, and the password is asked for
@@ -8,249 +8,191 @@
  *
  * The mailbox is made before the account: if it cannot be, there is no account without a mailbox,
  * and the command can simply be repeated. If the account then cannot be stored, the mailbox, still
- * empty, is taken back.
+ * without mail, is taken back.
  *
  * Whether a uid is in use is found by walking through all accounts, so it takes a while in a large
  * store, and two `add` at the same time do not see each other. -o skips it.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "attributes.h"
 #include "cmd.h"
+#include "day.h"
+#include "defaults.h"
 #include "elsewhere.h"
 #include "home.h"
-#include "parse.h"
+#include "others.h"
 #include "password.h"
 
-#define SHELL_DEFAULT "/usr/sbin/nologin"
-#define INACTIVE_MAX  99999 /* days */
-
-/* Options that are numbers; -1: not given. */
-struct numbers {
-	int64_t uid;
-	int64_t gid;
-	int64_t expire;
-	int64_t inactive;
+/* A run of the command. */
+struct add {
+	struct app *app;
+	struct mailauth_name name;
+	struct attributes attributes;
+	struct defaults defaults;
+	char home[MAILAUTH_TEXT_MAX + 1]; /* by default */
 };
 
-static int numbers_parse(const struct app *app, struct numbers *out)
-{
-	const char *uid = ma_option(app, 'u');
-	const char *gid = ma_option(app, 'g');
-	const char *expire = ma_option(app, 'e');
-	const char *inactive = ma_option(app, 'f');
+static const struct attribute attribute_rows[] = {
+	{'c', MA_KIND_TEXT, MAILAUTH_TEXT_COMMENT},
+	{'d', MA_KIND_TEXT, MAILAUTH_TEXT_HOME},
+	{'e', MA_KIND_DATE, MAILAUTH_NUMBER_EXPIRE},
+	{'f', MA_KIND_DAYS, MAILAUTH_NUMBER_INACTIVE},
+	{'g', MA_KIND_GID, MAILAUTH_NUMBER_GID},
+	{'G', MA_KIND_GROUPS, MAILAUTH_TEXT_GROUPS},
+	{'s', MA_KIND_TEXT, MAILAUTH_TEXT_SHELL},
+	{'u', MA_KIND_UID, MAILAUTH_NUMBER_UID},
+	{MA_OPTION_MECH, MA_KIND_MECHS, MAILAUTH_TEXT_MECHS},
+	{MA_OPTION_RECOVERABLE, MA_KIND_ON, MAILAUTH_NUMBER_RECOVERABLE},
+	{0},
+};
 
-	*out = (struct numbers){-1, -1, -1, -1};
-	if (uid != NULL && !ma_parse_number(uid, 0, UINT32_MAX - 1, &out->uid)) {
-		ma_say("invalid user ID '%s': give a number from 0 to 4294967294", uid);
+/* The defaults, with those that options give in their place. */
+static int defaults_take(struct add *add)
+{
+	const char *base = ma_option(add->app, 'b');
+	const char *skeleton = ma_option(add->app, 'k');
+
+	if (!ma_defaults_read(add->app, &add->defaults))
+		return MA_EXIT_FAILED;
+	if (base != NULL && !ma_defaults_set_home(&add->defaults, base)) {
+		ma_say("invalid base directory '%s': give the absolute path of a folder for "
+		       "mailboxes only, such as /var/vmail",
+		       base);
 		return MA_EXIT_ARGUMENT;
 	}
-	if (expire != NULL && !ma_parse_day(expire, &out->expire)) {
-		ma_say("invalid date '%s': give YYYY-MM-DD, or '' for never", expire);
-		return MA_EXIT_ARGUMENT;
-	}
-	if (inactive != NULL && !ma_parse_number(inactive, -1, INACTIVE_MAX, &out->inactive)) {
-		ma_say("invalid numeric argument '%s': give days, -1 to %d", inactive,
-		       INACTIVE_MAX);
-		return MA_EXIT_ARGUMENT;
-	}
-	switch (gid == NULL ? MA_GID_OK : ma_parse_gid(gid, &out->gid)) {
-	case MA_GID_OK:
+	if (skeleton == NULL)
 		return MA_EXIT_OK;
-	case MA_GID_MISSING:
-		ma_say("group '%s' does not exist: give the name or number of a Unix group", gid);
-		return MA_EXIT_MISSING;
-	default:
-		ma_say("invalid group ID '%s': give a number from 0 to 4294967294", gid);
-		return MA_EXIT_ARGUMENT;
+	if (strlen(skeleton) > MAILAUTH_TEXT_MAX)
+		return ma_app_fail(add->app, MAILAUTH_E_LIMIT, skeleton);
+	memcpy(add->defaults.skeleton, skeleton, strlen(skeleton) + 1);
+	return MA_EXIT_OK;
+}
+
+static bool is_given(const struct app *app, const char *letters)
+{
+	for (; *letters != '\0'; letters++) {
+		if (ma_option(app, *letters) != NULL)
+			return true;
 	}
+	return false;
+}
+
+/* As useradd says it. */
+static int only_with(const char *option, const char *other)
+{
+	ma_say("%s flag is only allowed with the %s flag", option, other);
+	return MA_EXIT_USAGE;
+}
+
+/* -D, which takes no NAME and has options of its own. */
+static int combination_check_defaults(const struct app *app)
+{
+	if (app->n_operands > 0) {
+		ma_say("-D is about new accounts: leave out '%s'", app->operand);
+		return MA_EXIT_USAGE;
+	}
+	if (!is_given(app, "cdGkmMopu") && ma_option(app, MA_OPTION_MECH) == NULL &&
+	    ma_option(app, MA_OPTION_RECOVERABLE) == NULL &&
+	    ma_option(app, MA_OPTION_STDIN) == NULL && ma_option(app, MA_OPTION_STRICT) == NULL)
+		return MA_EXIT_OK;
+	ma_say("-D takes -b, -e, -f, -g and -s only");
+	return MA_EXIT_USAGE;
 }
 
 static int combination_check(const struct app *app)
 {
+	if (ma_option(app, 'D') != NULL)
+		return combination_check_defaults(app);
+	if (app->n_operands == 0) {
+		ma_say("add: NAME is missing");
+		return MA_EXIT_USAGE;
+	}
 	if (ma_option(app, 'p') != NULL && ma_option(app, MA_OPTION_STDIN) != NULL) {
 		ma_say("give -p or --stdin, not both");
 		return MA_EXIT_USAGE;
 	}
-	if (ma_option(app, 'o') != NULL && ma_option(app, 'u') == NULL) {
-		ma_say("-o makes sense with -u only");
-		return MA_EXIT_USAGE;
-	}
-	if (ma_option(app, 'm') != NULL &&
-	    (ma_option(app, 'd') == NULL || ma_option(app, 'u') == NULL ||
-	     ma_option(app, 'g') == NULL)) {
-		ma_say("-m makes the mailbox: say where with -d, and whose it is with -u and -g");
+	if (is_given(app, "o") && !is_given(app, "u"))
+		return only_with("-o", "-u");
+	if (is_given(app, "k") && !is_given(app, "m"))
+		return only_with("-k", "-m");
+	if (is_given(app, "m") && is_given(app, "M")) {
+		ma_say("options -m and -M conflict");
 		return MA_EXIT_USAGE;
 	}
 	return MA_EXIT_OK;
 }
 
-/* Mail for this name may go elsewhere: a warning, an error with --strict. */
-static int elsewhere_check(const struct app *app, const struct mailauth_name *name)
+/* -m, once the defaults are known. */
+static int owner_check(const struct add *add)
 {
-	bool is_strict = ma_option(app, MA_OPTION_STRICT) != NULL;
-	const char *level = is_strict ? "" : "warning: ";
-	char local[MAILAUTH_LOCAL_MAX + 1];
-	bool found = false;
-
-	(void)snprintf(local, sizeof(local), "%.*s", (int)strcspn(name->text, "@"), name->text);
-	if (ma_elsewhere_unix(local)) {
-		ma_say("%s'%s' is also a Unix user: mail for it may go there", level, local);
-		found = true;
-	}
-	if (ma_elsewhere_alias(local, MA_ALIASES_FILE)) {
-		ma_say("%s'%s' is also in %s: mail for it may go elsewhere", level, local,
-		       MA_ALIASES_FILE);
-		found = true;
-	}
-	return found && is_strict ? MA_EXIT_EXISTS : MA_EXIT_OK;
+	if (!is_given(add->app, "m") ||
+	    (is_given(add->app, "u") && (is_given(add->app, "g") || add->defaults.group >= 0)))
+		return MA_EXIT_OK;
+	ma_say("-m makes the mailbox: say whose it is with -u and -g");
+	return MA_EXIT_USAGE;
 }
 
-static int name_check(struct app *app, const struct mailauth_name *name)
+static int name_check(struct add *add)
 {
 	MA_CLEANUP(mailauth_user_free) struct mailauth_user *user = NULL;
-	enum mailauth_status status = mailauth_user_get(app->ctx, name->text, &user);
+	struct app *app = add->app;
+	enum mailauth_status status = mailauth_user_get(app->ctx, add->name.text, &user);
 
 	switch (status) {
 	case MAILAUTH_E_NOTFOUND:
 		app->said = false;
 		return MA_EXIT_OK;
 	case MAILAUTH_OK:
-		return ma_app_fail(app, MAILAUTH_E_EXISTS, name->text);
+		return ma_app_fail(app, MAILAUTH_E_EXISTS, add->name.text);
 	case MAILAUTH_E_CORRUPT:
-		ma_say("there is a damaged account '%s': delete it first", name->text);
+		ma_say("there is a damaged account '%s': delete it first", add->name.text);
 		return MA_EXIT_EXISTS;
 	default:
-		return ma_app_fail(app, status, name->text);
+		return ma_app_fail(app, status, add->name.text);
 	}
 }
 
-static int uid_check(struct app *app, int64_t uid)
+static int uid_check(struct add *add)
 {
-	struct mailauth_name cursor = {0};
-
-	if (uid < 0 || ma_option(app, 'o') != NULL)
-		return MA_EXIT_OK;
-	for (;;) {
-		MA_CLEANUP(mailauth_user_free) struct mailauth_user *user = NULL;
-		enum mailauth_status status;
-
-		app->said = false;
-		status = mailauth_user_next(app->ctx, &cursor, &user);
-		/* A damaged account has no uid that could be compared; the library warns. */
-		if (status == MAILAUTH_E_CORRUPT)
-			continue;
-		if (status == MAILAUTH_E_NOTFOUND)
-			break;
-		if (status != MAILAUTH_OK)
-			return ma_app_fail(app, status, cursor.text);
-		if (mailauth_user_number(user, MAILAUTH_NUMBER_UID) != uid)
-			continue;
-		ma_say("UID %lld is not unique: '%s' has it; use -o to share it", (long long)uid,
-		       mailauth_user_name(user));
-		return MA_EXIT_UID;
-	}
-	app->said = false;
-	return MA_EXIT_OK;
-}
-
-static int text_set(struct app *app, struct mailauth_user *user, enum mailauth_text which,
-		    const char *text)
-{
-	enum mailauth_status status;
-
-	if (text == NULL)
-		return MA_EXIT_OK;
-	status = mailauth_user_set_text(user, which, text);
-	return status == MAILAUTH_OK ? MA_EXIT_OK : ma_app_fail(app, status, text);
-}
-
-static int texts_set(struct app *app, struct mailauth_user *user)
-{
-	const char *shell = ma_option(app, 's');
-	const struct {
-		enum mailauth_text which;
-		const char *text;
-	} rows[] = {
-		{MAILAUTH_TEXT_COMMENT, ma_option(app, 'c')},
-		{MAILAUTH_TEXT_HOME, ma_option(app, 'd')},
-		{MAILAUTH_TEXT_SHELL, shell == NULL ? SHELL_DEFAULT : shell},
-		{MAILAUTH_TEXT_GROUPS, ma_option(app, 'G')},
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int code = text_set(app, user, rows[i].which, rows[i].text);
-
-		if (code != MA_EXIT_OK)
-			return code;
-	}
-	return MA_EXIT_OK;
-}
-
-/* LIST may have commas, which is easier to type; the library wants spaces. */
-static int mechs_set(struct app *app, struct mailauth_user *user)
-{
-	const char *list = ma_option(app, MA_OPTION_MECH);
-	char *copy;
+	struct mailauth_name owner;
+	int64_t uid = add->attributes.numbers[MAILAUTH_NUMBER_UID];
 	int code;
 
-	if (list == NULL)
+	if (!is_given(add->app, "u") || is_given(add->app, "o"))
 		return MA_EXIT_OK;
-	copy = strdup(list);
-	if (copy == NULL)
-		return ma_app_fail(app, MAILAUTH_E_NOMEM, list);
-	for (char *c = strchr(copy, ','); c != NULL; c = strchr(c, ','))
-		*c = ' ';
-	code = text_set(app, user, MAILAUTH_TEXT_MECHS, copy);
-	free(copy);
-	return code;
+	code = ma_others_uid(add->app, add->name.text, uid, &owner);
+	if (code != MA_EXIT_OK || owner.text[0] == '\0')
+		return code;
+	ma_say("UID %lld is not unique: '%s' has it; use -o to share it", (long long)uid,
+	       owner.text);
+	return MA_EXIT_UID;
 }
 
-static int numbers_set(struct app *app, struct mailauth_user *user, const struct numbers *numbers)
+/* What no option says. */
+static void defaults_apply(struct add *add)
 {
-	const struct {
-		enum mailauth_number which;
-		int64_t value;
-		const char *what;
-	} rows[] = {
-		{MAILAUTH_NUMBER_UID, numbers->uid, "uid"},
-		{MAILAUTH_NUMBER_GID, numbers->gid, "gid"},
-		{MAILAUTH_NUMBER_EXPIRE, numbers->expire, "expiredate"},
-		{MAILAUTH_NUMBER_INACTIVE, numbers->inactive, "inactive"},
-		{MAILAUTH_NUMBER_RECOVERABLE,
-		 ma_option(app, MA_OPTION_RECOVERABLE) == NULL ? -1 : 1, "recoverable"},
-	};
+	struct attributes *attributes = &add->attributes;
+	const struct defaults *defaults = &add->defaults;
+	int64_t day;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		enum mailauth_status status = MAILAUTH_OK;
-
-		if (rows[i].value >= 0)
-			status = mailauth_user_set_number(user, rows[i].which, rows[i].value);
-		if (status != MAILAUTH_OK)
-			return ma_app_fail(app, status, rows[i].what);
+	if (attributes->texts[MAILAUTH_TEXT_SHELL] == NULL)
+		attributes->texts[MAILAUTH_TEXT_SHELL] = defaults->shell;
+	if (attributes->texts[MAILAUTH_TEXT_HOME] == NULL) {
+		ma_defaults_home(defaults->home, add->name.text, add->home);
+		attributes->texts[MAILAUTH_TEXT_HOME] = add->home;
 	}
-	return MA_EXIT_OK;
-}
-
-/* APOP beside other mechanisms would be passed over in silence, and its clients fail later. */
-static int apop_check(const struct mailauth_user *user)
-{
-	static const char apop[] = "APOP";
-	const char *list = mailauth_user_text(user, MAILAUTH_TEXT_MECHS);
-	size_t len;
-
-	if (mailauth_user_number(user, MAILAUTH_NUMBER_RECOVERABLE) > 0)
-		return MA_EXIT_OK;
-	for (const char *word = list; *word != '\0'; word += len + strspn(word + len, " ")) {
-		len = strcspn(word, " ");
-		if (len != strlen(apop) || strncmp(word, apop, len) != 0)
-			continue;
-		ma_say("APOP needs the password itself: add --recoverable to keep it, sealed, or "
-		       "leave APOP out");
-		return MA_EXIT_ARGUMENT;
-	}
-	return MA_EXIT_OK;
+	if (!attributes->has_number[MAILAUTH_NUMBER_GID] && defaults->group >= 0)
+		ma_attributes_set_number(attributes, MAILAUTH_NUMBER_GID, defaults->group);
+	if (!attributes->has_number[MAILAUTH_NUMBER_INACTIVE])
+		ma_attributes_set_number(attributes, MAILAUTH_NUMBER_INACTIVE, defaults->inactive);
+	if (attributes->has_number[MAILAUTH_NUMBER_EXPIRE])
+		return;
+	if (ma_day_parse(defaults->expire, &day))
+		ma_attributes_set_number(attributes, MAILAUTH_NUMBER_EXPIRE, day);
+	else
+		ma_say("warning: the default EXPIRE=%s is no date: see 'mailuser add -D'",
+		       defaults->expire);
 }
 
 static int password_set(struct app *app, struct mailauth_user *user)
@@ -261,7 +203,7 @@ static int password_set(struct app *app, struct mailauth_user *user)
 	enum mailauth_status status;
 
 	if (hash != NULL) {
-		status = mailauth_user_set_crypt(user, hash);
+		status = ma_attributes_set_hash(user, hash);
 	} else if (from_stdin || ma_password_has_terminal()) {
 		if (!ma_password_new(from_stdin, &password))
 			return MA_EXIT_ARGUMENT;
@@ -272,25 +214,43 @@ static int password_set(struct app *app, struct mailauth_user *user)
 	return status == MAILAUTH_OK ? MA_EXIT_OK : ma_app_fail(app, status, "password");
 }
 
-/* Makes the mailbox if asked to, and stores the account. */
-static int store(struct app *app, struct mailauth_user *user, const struct numbers *numbers)
+/* Makes the mailbox if asked to. */
+static int home_make(const struct add *add, const struct mailauth_user *user,
+		     enum ma_home *made_out)
 {
 	const char *home = mailauth_user_text(user, MAILAUTH_TEXT_HOME);
-	enum ma_home made = MA_HOME_THERE;
-	enum mailauth_status status;
 
-	if (ma_option(app, 'm') != NULL) {
-		made = ma_home_make(home, (uid_t)numbers->uid, (gid_t)numbers->gid);
-		if (made == MA_HOME_FAILED)
-			return MA_EXIT_HOME;
-		if (made == MA_HOME_THERE)
-			ma_say("warning: mailbox %s is there already and stays as it is", home);
+	*made_out = MA_HOME_THERE;
+	if (!is_given(add->app, "m"))
+		return MA_EXIT_OK;
+	if (home[0] == '\0') {
+		ma_say("the mailbox has no folder: give one with -d");
+		return MA_EXIT_HOME;
 	}
+	*made_out = ma_home_make(home, add->defaults.skeleton,
+				 (uid_t)mailauth_user_number(user, MAILAUTH_NUMBER_UID),
+				 (gid_t)mailauth_user_number(user, MAILAUTH_NUMBER_GID));
+	if (*made_out == MA_HOME_FAILED)
+		return MA_EXIT_HOME;
+	if (*made_out == MA_HOME_THERE)
+		ma_say("warning: mailbox %s is there already and stays as it is", home);
+	return MA_EXIT_OK;
+}
+
+static int store(struct add *add, struct mailauth_user *user)
+{
+	enum ma_home made;
+	enum mailauth_status status;
+	int code = home_make(add, user, &made);
+
+	if (code != MA_EXIT_OK)
+		return code;
 	status = mailauth_user_add(user);
 	if (status != MAILAUTH_OK) {
 		if (made == MA_HOME_MADE)
-			ma_home_undo(home);
-		return ma_app_fail(app, status, mailauth_user_name(user));
+			ma_home_undo(mailauth_user_text(user, MAILAUTH_TEXT_HOME),
+				     (uid_t)mailauth_user_number(user, MAILAUTH_NUMBER_UID));
+		return ma_app_fail(add->app, status, mailauth_user_name(user));
 	}
 	if (mailauth_user_secret(user, 0) == NULL)
 		ma_say("warning: no password set: run 'mailuser passwd %s'",
@@ -298,72 +258,116 @@ static int store(struct app *app, struct mailauth_user *user, const struct numbe
 	return MA_EXIT_OK;
 }
 
-static int fill_and_store(struct app *app, const struct mailauth_name *name,
-			  const struct numbers *numbers)
+static int fill_and_store(struct add *add)
 {
 	MA_CLEANUP(mailauth_user_free) struct mailauth_user *user = NULL;
-	enum mailauth_status status = mailauth_user_new(app->ctx, name->text, &user);
+	struct app *app = add->app;
+	enum mailauth_status status = mailauth_user_new(app->ctx, add->name.text, &user);
 	int code;
 
 	if (status != MAILAUTH_OK)
-		return ma_app_fail(app, status, name->text);
-	code = texts_set(app, user);
+		return ma_app_fail(app, status, add->name.text);
+	defaults_apply(add);
+	status = ma_attributes_apply(&add->attributes, user);
+	if (status != MAILAUTH_OK)
+		return ma_app_fail(app, status, add->attributes.failed);
+	if (!ma_attributes_check(user))
+		return MA_EXIT_ARGUMENT;
+	code = password_set(app, user);
+	return code == MA_EXIT_OK ? store(add, user) : code;
+}
+
+static int account_make(struct add *add)
+{
+	struct app *app = add->app;
+	int code = ma_app_open(app, MAILAUTH_OPEN_WRITE);
+
 	if (code == MA_EXIT_OK)
-		code = mechs_set(app, user);
+		code = defaults_take(add);
 	if (code == MA_EXIT_OK)
-		code = numbers_set(app, user, numbers);
+		code = owner_check(add);
 	if (code == MA_EXIT_OK)
-		code = apop_check(user);
+		code = ma_app_name(app, &add->name);
+	if (code == MA_EXIT_OK &&
+	    ma_elsewhere_warn(add->name.text, ma_option(app, MA_OPTION_STRICT) != NULL) &&
+	    ma_option(app, MA_OPTION_STRICT) != NULL)
+		code = MA_EXIT_EXISTS;
 	if (code == MA_EXIT_OK)
-		code = password_set(app, user);
-	return code == MA_EXIT_OK ? store(app, user, numbers) : code;
+		code = name_check(add);
+	if (code == MA_EXIT_OK)
+		code = uid_check(add);
+	return code == MA_EXIT_OK ? fill_and_store(add) : code;
+}
+
+/* -D: shows the defaults, or sets some. The date is kept as it was written. */
+static int defaults_run(struct add *add)
+{
+	struct defaults *defaults = &add->defaults;
+	const char *expire = ma_option(add->app, 'e');
+	const char *shell = ma_option(add->app, 's');
+	int code = defaults_take(add);
+
+	if (code != MA_EXIT_OK)
+		return code;
+	if (!is_given(add->app, "befgs")) {
+		ma_defaults_print(defaults);
+		return MA_EXIT_OK;
+	}
+	if (shell != NULL && !ma_defaults_set_shell(defaults, shell)) {
+		ma_say("invalid shell '%s': give an absolute path", shell);
+		return MA_EXIT_ARGUMENT;
+	}
+	if (expire != NULL && !ma_defaults_set_expire(defaults, expire))
+		return ma_app_fail(add->app, MAILAUTH_E_LIMIT, expire);
+	if (is_given(add->app, "f"))
+		defaults->inactive = add->attributes.numbers[MAILAUTH_NUMBER_INACTIVE];
+	if (is_given(add->app, "g"))
+		defaults->group = add->attributes.numbers[MAILAUTH_NUMBER_GID];
+	return ma_defaults_write(add->app, defaults) ? MA_EXIT_OK : MA_EXIT_FAILED;
 }
 
 static int run(struct app *app)
 {
-	struct mailauth_name name;
-	struct numbers numbers;
-	int code = combination_check(app);
+	struct add add = {.app = app};
+	int code = ma_attributes_parse(app, attribute_rows, &add.attributes);
 
 	if (code == MA_EXIT_OK)
-		code = numbers_parse(app, &numbers);
+		code = combination_check(app);
 	if (code == MA_EXIT_OK)
-		code = ma_app_open(app, MAILAUTH_OPEN_WRITE);
-	if (code == MA_EXIT_OK)
-		code = ma_app_name(app, &name);
-	if (code == MA_EXIT_OK)
-		code = elsewhere_check(app, &name);
-	if (code == MA_EXIT_OK)
-		code = name_check(app, &name);
-	if (code == MA_EXIT_OK)
-		code = uid_check(app, numbers.uid);
-	return code == MA_EXIT_OK ? fill_and_store(app, &name, &numbers) : code;
+		code = ma_option(app, 'D') != NULL ? defaults_run(&add) : account_make(&add);
+	ma_attributes_clear(&add.attributes);
+	return code;
 }
 
 static const struct opt options[] = {
+	{'b', "base-dir", "BASE_DIR", "the mailbox is BASE_DIR/REALM/LOCAL, unless -d says more"},
 	{'c', "comment", "COMMENT", "full name or other remark"},
 	{'d', "home-dir", "HOME_DIR", "folder of the mailbox"},
+	{'D', "defaults", NULL, "show the defaults, or set them with -b, -e, -f, -g and -s"},
 	{'e', "expiredate", "EXPIRE_DATE", "first day without login: YYYY-MM-DD; '' is never"},
 	{'f', "inactive", "INACTIVE", "days from a too old password to the end of the account"},
 	{'g', "gid", "GROUP", "Unix group of the mailbox, name or number"},
 	{'G', "groups", "GROUPS", "mail groups, separated by commas"},
+	{'k', "skel", "SKEL_DIR", "folder whose contents -m copies into the mailbox"},
 	{'m', "create-home", NULL, "make the mailbox as an empty Maildir"},
+	{'M', "no-create-home", NULL, "make no mailbox; the default"},
 	{'o', "non-unique", NULL, "the uid may belong to another account too"},
 	{'p', "password", "CRYPT", "crypt(3) string as the only secret"},
-	{'s', "shell", "SHELL", "shell; default: " SHELL_DEFAULT},
+	{'s', "shell", "SHELL", "shell; default: " MA_DEFAULT_SHELL},
 	{'u', "uid", "UID", "user id of the mailbox"},
 	{MA_OPTION_MECH, "mech", "LIST", "mechanisms its password serves; default: as configured"},
 	{MA_OPTION_RECOVERABLE, "recoverable", NULL,
 	 "keep the password itself, sealed; APOP needs it"},
 	{MA_OPTION_STDIN, "stdin", NULL, "read the password from standard input, one line"},
 	{MA_OPTION_STRICT, "strict", NULL, "refuse a name that a Unix user or an alias has"},
-	{0, NULL, NULL, NULL},
+	{0},
 };
 
 const struct cmd cmd_add = {
 	.name = "add",
 	.alias = "useradd",
 	.operand = "NAME",
+	.max_operands = 1, /* none with -D */
 	.summary = "Make an account and set its password",
 	.options = options,
 	.exits =

@@ -164,6 +164,9 @@ static void config_print(FILE *stream, const struct places *places)
 			      "# prefers.\n"
 			      "#crypt_method = yescrypt\n"
 			      "#crypt_cost = 0\n\n"
+			      "# Make what an account lacks when its password is seen: yes or "
+			      "no.\n"
+			      "#capture = yes\n\n"
 			      "# Keep the passwords of new accounts, sealed: yes or no.\n"
 			      "#recoverable = no\n\n"
 			      "# Accept passwords in clear: tls (only over TLS) or always.\n"
@@ -297,13 +300,12 @@ static int run(struct app *app)
 }
 
 static const struct opt options_none[] = {
-	{0, NULL, NULL, NULL},
+	{0},
 };
 
 const struct cmd cmd_init = {
 	.name = "init",
 	.alias = NULL,
-	.operand = NULL,
 	.summary = "Make group, folders, configuration, key file and store",
 	.options = options_none,
 	.exits =

@@ -89,13 +89,12 @@ static int run(struct app *app)
 
 static const struct opt options[] = {
 	{MA_OPTION_JSON, "json", NULL, "print a JSON array of objects as 'show --json' prints"},
-	{0, NULL, NULL, NULL},
+	{0},
 };
 
 const struct cmd cmd_list = {
 	.name = "list",
 	.alias = NULL,
-	.operand = NULL,
 	.summary = "List all accounts: name, state, mechanisms they can serve",
 	.options = options,
 	.exits =

@@ -131,13 +131,15 @@ static int run(struct app *app)
 
 static const struct opt options[] = {
 	{MA_OPTION_JSON, "json", NULL, "print a JSON object"},
-	{0, NULL, NULL, NULL},
+	{0},
 };
 
 const struct cmd cmd_show = {
 	.name = "show",
 	.alias = "finger",
 	.operand = "NAME",
+	.min_operands = 1,
+	.max_operands = 1,
 	.summary = "Show one account and which mechanisms it can serve",
 	.options = options,
 	.exits =

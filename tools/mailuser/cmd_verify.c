@@ -215,13 +215,15 @@ static const struct opt options[] = {
 	{MA_OPTION_MECH, "mech", "MECH", "mechanism; default: the first the account can serve"},
 	{MA_OPTION_REALM, "realm", "REALM", "realm to use in DIGEST-MD5; default: the server's"},
 	{MA_OPTION_STDIN, "stdin", NULL, "read the password from standard input, one line"},
-	{0, NULL, NULL, NULL},
+	{0},
 };
 
 const struct cmd cmd_verify = {
 	.name = "verify",
 	.alias = NULL,
 	.operand = "NAME",
+	.min_operands = 1,
+	.max_operands = 1,
 	.summary = "Try a login with a password, as a mail program would",
 	.options = options,
 	.exits =

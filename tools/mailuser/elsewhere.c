@@ -11,12 +11,15 @@
  */
 #include "elsewhere.h"
 
+#include <mailauth/admin.h>
 #include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "cmd.h"
 
 bool ma_elsewhere_unix(const char *local)
 {
@@ -58,5 +61,24 @@ bool ma_elsewhere_alias(const char *local, const char *file)
 		found = alias_is(line, local);
 	free(line);
 	(void)fclose(stream);
+	return found;
+}
+
+bool ma_elsewhere_warn(const char *name, bool is_strict)
+{
+	const char *level = is_strict ? "" : "warning: ";
+	char local[MAILAUTH_LOCAL_MAX + 1];
+	bool found = false;
+
+	(void)snprintf(local, sizeof(local), "%.*s", (int)strcspn(name, "@"), name);
+	if (ma_elsewhere_unix(local)) {
+		ma_say("%s'%s' is also a Unix user: mail for it may go there", level, local);
+		found = true;
+	}
+	if (ma_elsewhere_alias(local, MA_ALIASES_FILE)) {
+		ma_say("%s'%s' is also in %s: mail for it may go elsewhere", level, local,
+		       MA_ALIASES_FILE);
+		found = true;
+	}
 	return found;
 }

@@ -22,4 +22,12 @@ bool ma_elsewhere_unix(const char *local);
  */
 bool ma_elsewhere_alias(const char *local, const char *file);
 
+/**
+ * ma_elsewhere_warn() - say so if mail for an account may go elsewhere
+ * @name:      the account, local@realm
+ * @is_strict: it is an error, not a warning
+ * Return: true if it may
+ */
+bool ma_elsewhere_warn(const char *name, bool is_strict);
+
 #endif

@@ -4,7 +4,9 @@
  *
  * Everything is driven by the registry ma_cmds and by the option rows of each command; there is no
  * second list of commands or options. Options may stand before or after NAME, as getopt_long()
- * allows; --config, --help and --version may also stand before the command.
+ * allows; --config, --help and --version may also stand before the command. Called through a link
+ * that has the name of a command in shadow-utils, with "mail" before it or not (mailuseradd), the
+ * program is that command.
  *
  * The process handles passwords and keys, so it forbids core dumps and tracing before it does
  * anything else. It creates nothing that others may read or write (umask 027) unless a command
@@ -23,15 +25,17 @@
 
 #define OPTIONS_MAX 40 /* options of one command, the shared ones included */
 
+static char program[] = "mailuser";
+
 static const struct opt shared_options[] = {
 	{MA_OPTION_CONFIG, "config", "FILE", "configuration file"},
 	{'h', "help", NULL, "display this help message and exit"},
-	{0, NULL, NULL, NULL},
+	{0},
 };
 
 static const struct opt global_options[] = {
 	{MA_OPTION_VERSION, "version", NULL, "display the version and exit"},
-	{0, NULL, NULL, NULL},
+	{0},
 };
 
 static const struct cmd *cmd_find(const char *name)
@@ -44,6 +48,14 @@ static const struct cmd *cmd_find(const char *name)
 			return cmd;
 	}
 	return NULL;
+}
+
+/* The command that a link to this program stands for; NULL: it is the program itself. */
+static const struct cmd *cmd_of_link(const char *called)
+{
+	const char *name = strncmp(called, "mail", 4) == 0 ? called + 4 : called;
+
+	return strcmp(called, program) == 0 ? NULL : cmd_find(name);
 }
 
 static void options_print(const struct opt *rows)
@@ -120,7 +132,37 @@ static void tables_add(struct getopt_tables *tables, const struct opt *rows)
 	}
 }
 
-/* Fills app->values and leaves optind at the first operand; false after getopt's own message. */
+/* May the command's option be given again? */
+static bool is_list(const struct cmd *cmd, int id)
+{
+	const struct opt *row = cmd == NULL ? NULL : cmd->options;
+
+	while (row != NULL && row->id != 0 && row->id != id)
+		row++;
+	return row != NULL && row->argument != NULL && strstr(row->argument, "...") != NULL;
+}
+
+/* Several arguments of one option become a list; it lasts as long as the program. */
+static bool value_add(struct app *app, int id, const char *text)
+{
+	const char *old = app->values[id];
+	char *list;
+
+	if (old == NULL || !is_list(app->cmd, id)) {
+		app->values[id] = text;
+		return true;
+	}
+	if (asprintf(&list, "%s,%s", old, text) < 0) {
+		ma_say("out of memory");
+		return false;
+	}
+	free(app->lists[id]);
+	app->lists[id] = list;
+	app->values[id] = list;
+	return true;
+}
+
+/* Fills app->values and leaves optind at the first operand; false after a message. */
 static bool options_parse(struct app *app, const struct getopt_tables *tables, int argc,
 			  char **argv)
 {
@@ -131,34 +173,46 @@ static bool options_parse(struct app *app, const struct getopt_tables *tables, i
 			return true;
 		if (id <= 0 || id == '?' || id >= MA_OPTION_END)
 			return false;
-		app->values[id] = optarg == NULL ? "" : optarg;
+		if (!value_add(app, id, optarg == NULL ? "" : optarg))
+			return false;
 	}
+}
+
+/* Takes what is left behind the options; false after a message. */
+static bool operands_take(struct app *app, int n, char *const *operands)
+{
+	const struct cmd *cmd = app->cmd;
+
+	if (n < cmd->min_operands) {
+		ma_say("%s: %s is missing", cmd->name, cmd->operand);
+		return false;
+	}
+	if (n > cmd->max_operands) {
+		ma_say("unexpected argument '%s'", operands[cmd->max_operands]);
+		return false;
+	}
+	app->operands = operands;
+	app->n_operands = n;
+	app->operand = n > 0 ? operands[0] : NULL;
+	return true;
 }
 
 /* Parses what stands behind the command, and runs it. */
 static int run_cmd(struct app *app, int argc, char **argv)
 {
 	struct getopt_tables tables = {0};
-	int wanted = app->cmd->operand == NULL ? 0 : 1;
 
 	tables_add(&tables, app->cmd->options);
 	tables_add(&tables, shared_options);
 	optind = 0; /* glibc: start anew, on another argv */
-	if (!options_parse(app, &tables, argc, argv))
+	app->is_bad_option = !options_parse(app, &tables, argc, argv);
+	if (app->is_bad_option)
 		return MA_EXIT_USAGE;
 	if (ma_option(app, 'h') != NULL)
 		return help_cmd(app->cmd);
 
-	if (argc - optind < wanted) {
-		ma_say("%s needs the %s of an account", app->cmd->name, app->cmd->operand);
+	if (!operands_take(app, argc - optind, argv + optind))
 		return MA_EXIT_USAGE;
-	}
-	if (argc - optind > wanted) {
-		ma_say("unexpected argument '%s'", argv[optind + wanted]);
-		return MA_EXIT_USAGE;
-	}
-	if (wanted > 0)
-		app->operand = argv[optind];
 
 	app->config = ma_option(app, MA_OPTION_CONFIG);
 	if (app->config == NULL)
@@ -196,13 +250,33 @@ static int run(struct app *app, int argc, char **argv)
 		ma_say("unknown command '%s'", argv[optind]);
 		return MA_EXIT_USAGE;
 	}
-	argv[optind] = argv[0]; /* getopt's messages begin with it */
+	argv[optind] = argv[0];
 	return run_cmd(app, argc - optind, argv + optind);
+}
+
+/* By the name it was called: a command, or the program, whose first operand is one. */
+static int run_as(struct app *app, int argc, char **argv)
+{
+	app->cmd = cmd_of_link(ma_program);
+	if (app->cmd != NULL)
+		return run_cmd(app, argc, argv);
+	ma_program = "mailuser";
+	argv[0] = program;
+	return run(app, argc, argv);
+}
+
+/* What this command exits with where others exit with MA_EXIT_USAGE. */
+static int usage_code(const struct app *app)
+{
+	const struct exits *exits = app->cmd == NULL ? NULL : &app->cmd->exits;
+
+	if (exits != NULL && app->is_bad_option && exits->option != 0)
+		return exits->option;
+	return exits != NULL && exits->usage != 0 ? exits->usage : MA_EXIT_USAGE;
 }
 
 int main(int argc, char **argv)
 {
-	static char program[] = "mailuser";
 	struct app app = {0};
 	int code;
 
@@ -211,12 +285,17 @@ int main(int argc, char **argv)
 	(void)setlocale(LC_CTYPE, "");
 	if (argc < 1)
 		return MA_EXIT_USAGE;
-	argv[0] = program;
+	argv[0] = basename(argv[0]); /* getopt's messages begin with it */
+	ma_program = argv[0];
 
-	code = run(&app, argc, argv);
+	code = run_as(&app, argc, argv);
 	mailauth_free(&app.ctx);
 	if (code == MA_EXIT_USAGE)
 		hint_print(app.cmd);
+	if (code == MA_EXIT_USAGE)
+		code = usage_code(&app);
+	for (size_t i = 0; i < sizeof(app.lists) / sizeof(app.lists[0]); i++)
+		free(app.lists[i]);
 
 	/* A list that did not reach its file is no success. */
 	if (fflush(stdout) != 0 || ferror(stdout) != 0) {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * parse.c - values of options, in the forms that useradd(8) takes
+ * parse.c - values of options, in the forms that the tools of shadow-utils take
  *
- * Dates go through strptime() and timegm(), which know the calendar; both are lenient (strptime
- * skips white space, timegm makes 2025-02-30 the 2nd of March), so what they understood is printed
- * again and compared with what was given.
+ * Numbers of days are what strtol() takes with base 0 there, so 010 is eight; uids are decimal.
+ * Both are kept, because administrators' scripts may hold either.
  */
 #include "parse.h"
 
@@ -17,24 +16,6 @@
 /* The day on which time_t of 32 bits ends would be too early; year 9999 is the limit of the form.
  */
 #define DAY_MAX 2932896 /* 9999-12-31 */
-
-bool ma_parse_number(const char *text, int64_t min, int64_t max, int64_t *value_out)
-{
-	const char *digits = text[0] == '-' ? text + 1 : text;
-	char *end = NULL;
-	long long value;
-
-	*value_out = 0;
-	/* strtoll() alone would take white space, '+' and an empty text. */
-	if (digits[0] < '0' || digits[0] > '9')
-		return false;
-	errno = 0;
-	value = strtoll(text, &end, 10);
-	if (errno != 0 || *end != '\0' || value < min || value > max)
-		return false;
-	*value_out = value;
-	return true;
-}
 
 struct ma_day_text ma_format_day(int64_t day)
 {
@@ -64,43 +45,38 @@ struct ma_day_text ma_format_time(int64_t seconds)
 	return out;
 }
 
-bool ma_parse_day(const char *text, int64_t *day_out)
+/* What strtoll() takes to the last byte. */
+static bool number_parse(const char *text, int base, int64_t min, int64_t max, int64_t *value_out)
 {
-	struct tm tm = {0};
-	const char *end;
-	int64_t day;
+	char *end = NULL;
+	long long value;
 
-	*day_out = -1;
-	if (text[0] == '\0')
-		return true;
-	if (ma_parse_number(text, -1, DAY_MAX, day_out))
-		return true;
-
-	*day_out = -1;
-	end = strptime(text, "%Y-%m-%d", &tm);
-	if (end == NULL || *end != '\0')
+	errno = 0;
+	value = strtoll(text, &end, base);
+	if (end == text || *end != '\0' || errno != 0 || value < min || value > max)
 		return false;
-	day = (int64_t)timegm(&tm) / MA_DAY_S;
-	if (strcmp(ma_format_day(day).text, text) != 0)
-		return false;
-	*day_out = day;
+	*value_out = value;
 	return true;
 }
 
-enum ma_gid ma_parse_gid(const char *text, int64_t *gid_out)
+bool ma_parse_long(const char *text, int64_t min, int64_t max, int64_t *value_out)
 {
-	const struct group *group;
+	*value_out = 0;
+	return number_parse(text, 0, min, max, value_out);
+}
 
-	*gid_out = -1;
-	if (text[0] == '-' || (text[0] >= '0' && text[0] <= '9')) {
-		if (ma_parse_number(text, 0, UINT32_MAX - 1, gid_out))
-			return MA_GID_OK;
-		*gid_out = -1;
-		return MA_GID_BAD;
-	}
-	group = getgrnam(text);
+bool ma_parse_uid(const char *text, int64_t *uid_out)
+{
+	*uid_out = -1;
+	return number_parse(text, 10, 0, UINT32_MAX - 1, uid_out);
+}
+
+bool ma_parse_gid(const char *text, int64_t *gid_out)
+{
+	const struct group *group = getgrnam(text);
+
 	if (group == NULL)
-		return MA_GID_MISSING;
+		return ma_parse_uid(text, gid_out);
 	*gid_out = group->gr_gid;
-	return MA_GID_OK;
+	return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * parse.h - values of options, in the forms that useradd(8) takes
+ * parse.h - values of options, in the forms that the tools of shadow-utils take
  *
  * Each call is silent: the caller knows which option it is about and says so.
  */
@@ -15,22 +15,21 @@
 #define MA_DAY_S 86400 /* seconds of a day; shadow(5) counts days in UTC */
 
 /**
- * ma_parse_number() - a whole decimal number
- * @text:      digits, a '-' may stand before them; no white space
+ * ma_parse_long() - a whole number in the forms that shadow's getlong() takes
+ * @text:      as for strtol() with base 0: 10, 0x0a and 012 are the same; white space and '+' may
+ *             stand before it
  * @min:       smallest value allowed
  * @max:       largest value allowed
  * @value_out: the number; 0 on failure
  */
-bool ma_parse_number(const char *text, int64_t min, int64_t max, int64_t *value_out);
+bool ma_parse_long(const char *text, int64_t min, int64_t max, int64_t *value_out);
 
 /**
- * ma_parse_day() - a date of expiry
- * @text:    YYYY-MM-DD, a number of days since 1970-01-01, or empty or -1 for never
- * @day_out: days since 1970-01-01; -1 for never and on failure
- *
- * Unlike useradd it refuses dates that no calendar has, such as 2025-02-30.
+ * ma_parse_uid() - a user id in the forms that shadow's get_uid() takes
+ * @text:    decimal, 0 to 4294967294; white space and '+' may stand before it
+ * @uid_out: the id; -1 on failure
  */
-bool ma_parse_day(const char *text, int64_t *day_out);
+bool ma_parse_uid(const char *text, int64_t *uid_out);
 
 /** A day as YYYY-MM-DD. */
 struct ma_day_text {
@@ -49,17 +48,13 @@ struct ma_day_text ma_format_day(int64_t day);
  */
 struct ma_day_text ma_format_time(int64_t seconds);
 
-/** Result of ma_parse_gid(). */
-enum ma_gid {
-	MA_GID_BAD,	/* a number out of range */
-	MA_GID_MISSING, /* no Unix group has this name */
-	MA_GID_OK
-};
-
 /**
  * ma_parse_gid() - a number, or the name of a Unix group
- * @gid_out: the number; -1 unless MA_GID_OK
+ * @gid_out: the number; -1 on failure
+ *
+ * Unlike shadow's it takes numbers that no Unix group has: the mailboxes of mail-only users need
+ * none.
  */
-enum ma_gid ma_parse_gid(const char *text, int64_t *gid_out);
+bool ma_parse_gid(const char *text, int64_t *gid_out);
 
 #endif

@@ -22,16 +22,20 @@ struct mailauth_batch {
 	struct ma_store_change *changes; /* key, old and record of each are in one block, at key */
 };
 
+static void free_change(struct ma_store_change *change)
+{
+	union {
+		const void *in;
+		void *out;
+	} block = {.in = change->key.p};
+
+	ma_free(block.out);
+}
+
 static void clear_changes(struct mailauth_batch *batch)
 {
-	for (size_t i = 0; i < batch->n; i++) {
-		union {
-			const void *in;
-			void *out;
-		} block = {.in = batch->changes[i].key.p};
-
-		ma_free(block.out);
-	}
+	for (size_t i = 0; i < batch->n; i++)
+		free_change(&batch->changes[i]);
 	batch->n = 0;
 }
 
@@ -78,12 +82,13 @@ size_t mailauth_batch_count(const struct mailauth_batch *batch)
 	return batch != NULL ? batch->n : 0;
 }
 
-static bool has_room(struct mailauth_batch *batch)
+/* Room for @n more. */
+static bool make_room(struct mailauth_batch *batch, size_t n)
 {
 	size_t room = batch->room > 0 ? batch->room * 2 : 4;
 	struct ma_store_change *changes;
 
-	if (batch->n < batch->room)
+	if (n <= batch->room - batch->n)
 		return true;
 	changes = ma_alloc(room * sizeof(*changes));
 	if (changes == NULL)
@@ -107,26 +112,51 @@ static struct ma_span put_copy(uint8_t **room, struct ma_span bytes)
 	return copy;
 }
 
-/* What the change points to is copied, outside of the lock. */
-enum mailauth_status ma_batch_add(struct mailauth_batch *batch, struct ma_store_change change)
+/* What the change points to is copied into one block, which begins with the key. */
+static bool own_change(struct ma_store_change *change)
 {
-	uint8_t *block = ma_alloc(change.key.len + change.old.len + change.record.len);
+	uint8_t *block = ma_alloc(change->key.len + change->old.len + change->record.len);
 	uint8_t *room = block;
-	bool fits;
 
 	if (block == NULL)
-		return MAILAUTH_E_NOMEM;
-	change.key = put_copy(&room, change.key);
-	change.old = put_copy(&room, change.old);
-	change.record = put_copy(&room, change.record);
+		return false;
+	change->key = put_copy(&room, change->key);
+	change->old = put_copy(&room, change->old);
+	change->record = put_copy(&room, change->record);
+	return true;
+}
+
+#define TOGETHER_MAX 2
+
+/* All or none of them, so that an account that moves is not only deleted. */
+static enum mailauth_status add_together(struct mailauth_batch *batch,
+					 const struct ma_store_change *changes, size_t n)
+{
+	struct ma_store_change own[TOGETHER_MAX];
+	size_t n_own = 0;
+	bool fits = true;
+
+	ma_assert(n <= TOGETHER_MAX);
+	while (fits && n_own < n) {
+		own[n_own] = changes[n_own];
+		fits = own_change(&own[n_own]);
+		n_own += fits ? 1 : 0;
+	}
 	(void)pthread_mutex_lock(&batch->lock);
-	fits = has_room(batch);
-	if (fits)
-		batch->changes[batch->n++] = change;
+	fits = fits && make_room(batch, n);
+	if (fits) {
+		memcpy(&batch->changes[batch->n], own, n * sizeof(own[0]));
+		batch->n += n;
+	}
 	(void)pthread_mutex_unlock(&batch->lock);
-	if (!fits)
-		ma_free(block);
+	for (size_t i = 0; !fits && i < n_own; i++)
+		free_change(&own[i]);
 	return fits ? MAILAUTH_OK : MAILAUTH_E_NOMEM;
+}
+
+enum mailauth_status ma_batch_add(struct mailauth_batch *batch, struct ma_store_change change)
+{
+	return add_together(batch, &change, 1);
 }
 
 enum mailauth_status ma_batch_seal(struct mailauth *ctx, struct ma_worker *worker,
@@ -137,8 +167,8 @@ enum mailauth_status ma_batch_seal(struct mailauth *ctx, struct ma_worker *worke
 
 	if (status != MAILAUTH_OK)
 		return status;
-	return ma_seal(&ctx->keyring, worker->cipher, name, &worker->account,
-		       ma_span(nonce, sizeof(nonce)), record_out);
+	return ma_seal(ma_keyring_sealing(&ctx->keyring, ctx->newest_seen), worker->cipher, name,
+		       &worker->account, ma_span(nonce, sizeof(nonce)), record_out);
 }
 
 /* One change, or two if the account moves to another name. */
@@ -147,21 +177,20 @@ static enum mailauth_status put_changes(struct mailauth_batch *batch,
 {
 	uint8_t key[MA_KEY_MAX];
 	uint8_t old_key[MA_KEY_MAX];
-	struct ma_store_change change = {.key = ma_name_key(&user->name, key), .record = record};
-	struct ma_store_change old = {.must_exist = true, .remove = true};
+	struct ma_store_change changes[TOGETHER_MAX] = {
+		{.key = ma_name_key(&user->name, key), .record = record},
+		{.must_exist = true, .remove = true},
+	};
 
 	if (!user->is_stored)
-		return ma_batch_add(batch, change);
-	old.key = ma_name_key(&user->stored_name, old_key);
-	old.old = ma_span(user->worker->record, user->worker->record_len);
-	if (!ma_span_equal(old.key, change.key)) {
-		enum mailauth_status status = ma_batch_add(batch, old);
-
-		return status == MAILAUTH_OK ? ma_batch_add(batch, change) : status;
-	}
-	change.must_exist = true;
-	change.old = old.old;
-	return ma_batch_add(batch, change);
+		return ma_batch_add(batch, changes[0]);
+	changes[1].key = ma_name_key(&user->stored_name, old_key);
+	changes[1].old = ma_span(user->worker->record, user->worker->record_len);
+	if (!ma_span_equal(changes[0].key, changes[1].key))
+		return add_together(batch, changes, 2);
+	changes[0].must_exist = true;
+	changes[0].old = changes[1].old;
+	return ma_batch_add(batch, changes[0]);
 }
 
 /* What every change touches. One that is not made leaves them as they were, in memory, too. */

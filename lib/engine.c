@@ -91,8 +91,8 @@ static enum mailauth_status make_dummy(const struct mailauth *ctx, struct ma_eng
 	if (status == MAILAUTH_OK)
 		status = ma_cipher_new(engine->crypto, &cipher);
 	if (status == MAILAUTH_OK)
-		status = ma_seal(&ctx->keyring, cipher, &engine->dummy_name, &account,
-				 ma_span(nonce, sizeof(nonce)), &record);
+		status = ma_seal(ma_keyring_newest(&ctx->keyring), cipher, &engine->dummy_name,
+				 &account, ma_span(nonce, sizeof(nonce)), &record);
 	engine->dummy_len = record.len;
 	return status;
 }

@@ -55,6 +55,9 @@ struct mailauth {
 	struct ma_config config;
 	struct ma_span default_realm; /* in config.default_realm */
 	struct ma_keyring keyring;
+	/* The highest id of a key that a record was found under: a key that was only prepared when
+	 * the key file was read seals since then. */
+	_Atomic uint32_t newest_seen;
 	const struct ma_kind *decoy_kind; /* what an unknown user's password is checked against */
 	struct ma_store *store;
 	bool write;

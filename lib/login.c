@@ -46,7 +46,6 @@ void ma_login_init(struct ma_login *login, struct mailauth *ctx,
 	login->worker = NULL;
 	login->reason = MA_REASON_UNDECIDED;
 	login->is_named = false;
-	login->generation = 0;
 	login->typed = ma_span(NULL, 0);
 	login->name.len = 0;
 	login->name.text[0] = '\0';
@@ -95,16 +94,21 @@ static enum ma_reason ageing_reason(enum ma_state state)
 	return MA_REASON_UNDECIDED;
 }
 
+/* Age is the caller's to judge if he says so; a lock never is. */
+static bool is_waived(const struct mailauth_request *request, enum ma_reason ageing)
+{
+	return (request->flags & MAILAUTH_REQUEST_PROOF_ONLY) != 0 &&
+	       (ageing == MA_REASON_EXPIRED || ageing == MA_REASON_PASSWORD_EXPIRED ||
+		ageing == MA_REASON_MUST_CHANGE);
+}
+
 static enum ma_reason state_reason(const struct ma_login *login)
 {
 	struct ma_span group = request_text(login->request->group);
 	const struct ma_account *account = &login->worker->account;
-
 	enum ma_reason ageing = ageing_reason(ma_account_state(account, ma_today(login->ctx)));
 
-	if (ageing != MA_REASON_NONE &&
-	    (ageing == MA_REASON_LOCKED || ageing == MA_REASON_UNDECIDED ||
-	     (login->request->flags & MAILAUTH_REQUEST_PROOF_ONLY) == 0))
+	if (ageing != MA_REASON_NONE && !is_waived(login->request, ageing))
 		return ageing;
 	if (group.len > 0 && !ma_words_has(account->groups, group))
 		return MA_REASON_NOT_IN_GROUP;
@@ -286,7 +290,6 @@ static enum mailauth_status decide(struct ma_login *login, const struct ma_ident
 	}
 	login->reason = MA_REASON_UNDECIDED;
 	if (status == MAILAUTH_OK) {
-		login->generation = login->worker->account.generation;
 		login->reason = judge(login, who);
 	}
 	return status;
@@ -386,6 +389,32 @@ enum mailauth_status ma_login_finish(struct ma_login *login, enum mailauth_statu
 	return status;
 }
 
+static void make_fingerprint(const struct ma_worker *worker, uint8_t out[MA_SHA256_LEN])
+{
+	ma_hash(MA_HASH_SHA256, ma_span(worker->plain, worker->plain_len), out);
+}
+
+void ma_login_remember(struct ma_login *login)
+{
+	if (login->worker == NULL)
+		return;
+	login->generation = login->worker->account.generation;
+	make_fingerprint(login->worker, login->fingerprint);
+}
+
+static bool is_as_remembered(const struct ma_login *login)
+{
+	uint8_t now[MA_SHA256_LEN];
+	bool same;
+
+	make_fingerprint(login->worker, now);
+	same = login->generation == login->worker->account.generation &&
+	       ma_equal_ct(ma_span(now, sizeof(now)),
+			   ma_span(login->fingerprint, sizeof(login->fingerprint)));
+	ma_wipe(now, sizeof(now));
+	return same;
+}
+
 enum mailauth_status ma_login_look_again(struct ma_login *login)
 {
 	enum mailauth_status status = ma_worker_take(login->ctx, &login->worker);
@@ -399,8 +428,7 @@ enum mailauth_status ma_login_look_again(struct ma_login *login)
 	if (status != MAILAUTH_OK)
 		return status;
 	login->reason = state_reason(login);
-	if (login->reason == MA_REASON_NONE &&
-	    login->worker->account.generation != login->generation)
+	if (login->reason == MA_REASON_NONE && !is_as_remembered(login))
 		login->reason = MA_REASON_CHANGED;
 	return login->reason == MA_REASON_NONE ? MAILAUTH_OK : MAILAUTH_E_DENIED;
 }

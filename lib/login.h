@@ -41,8 +41,11 @@ struct ma_login {
 	const struct ma_mech *mech; /* NULL: any secret will do */
 	struct ma_worker *worker;   /* NULL before the lookup, and between two steps */
 	enum ma_reason reason;
-	bool is_named;	      /* the lookup was made */
-	uint64_t generation;  /* of the account at that time */
+	bool is_named; /* the lookup was made */
+	/* Of the account at that time, if the dialogue goes on: changes, and a hash of its secrets,
+	 * which tells it from one of the same name that is made after it was deleted. */
+	uint64_t generation;
+	uint8_t fingerprint[MA_SHA256_LEN];
 	struct ma_name name;  /* empty: what was typed is none */
 	struct ma_span typed; /* then its beginning, in typed_bytes */
 	uint8_t typed_bytes[MAILAUTH_NAME_MAX];
@@ -74,6 +77,8 @@ MA_MUST_CHECK enum mailauth_status ma_login_decoy(const struct ma_login *login,
 /* The verdict: MAILAUTH_OK only if the proof is right and nothing else stood against it. Logs. */
 MA_MUST_CHECK enum mailauth_status ma_login_finish(struct ma_login *login,
 						   enum mailauth_status proof);
+/* Before the worker is given back in a dialogue that goes on, for ma_login_look_again(). */
+void ma_login_remember(struct ma_login *login);
 /*
  * For a dialogue that ends in a later call than the one that looked: an account that was changed or
  * deleted meanwhile does not log in with what it was.

@@ -227,6 +227,8 @@ static enum mailauth_status run_step(struct mailauth_session *session, struct ma
 	session->is_proven = status == MAILAUTH_OK;
 	if (session->is_proven)
 		ma_capture_login(&session->login, session->password);
+	if (status == MAILAUTH_CONTINUE)
+		ma_login_remember(&session->login);
 	session->password = ma_span(NULL, 0);
 	ma_login_clear(&session->login);
 	return status;

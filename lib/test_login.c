@@ -130,7 +130,7 @@ static void put_account(struct mailauth *ctx, const char *name_text,
 	ck_assert_ptr_null(ma_name_parse(ma_span_text(name_text), ctx->default_realm, &name));
 	ck_assert_int_eq(ma_engine_start(ctx), MAILAUTH_OK);
 	ck_assert_int_eq(ma_cipher_new(ma_engine(ctx)->crypto, &cipher), MAILAUTH_OK);
-	ck_assert_int_eq(ma_seal(&ctx->keyring, cipher, &name, account,
+	ck_assert_int_eq(ma_seal(ma_keyring_newest(&ctx->keyring), cipher, &name, account,
 				 ma_span(nonce, sizeof(nonce)), &record),
 			 MAILAUTH_OK);
 	ma_cipher_free(&cipher);
@@ -214,6 +214,45 @@ START_TEST(device_credentials_have_limits_of_their_own)
 END_TEST
 
 /* A kind that a later version knows serves nothing here, and harms nothing. */
+/* A device's password, good for one group, must not become the main one, whoever proved it. */
+START_TEST(a_devices_password_is_not_captured)
+{
+	static const bool has_main[] = {false, true};
+
+	for (size_t i = 0; i < MA_ARRAY_SIZE(has_main); i++) {
+		uint8_t secrets[2][MA_HMAC_MD5_STATE];
+		struct mailauth_request request = over_tls;
+		struct mailauth_user *user;
+		struct ma_account account;
+		struct mailauth *ctx;
+
+		support_reset();
+		ctx = support_open("", NULL);
+		ma_account_init(&account);
+		account.groups = ma_span_text("smtp");
+		account.n_credentials = 2;
+		account.credentials[1].expires = -1;
+		account.credentials[1].label = ma_span_text("phone");
+		account.credentials[1].groups = ma_span_text("smtp");
+		set_secret(&account.credentials[1], 0, "device", secrets[1]);
+		if (has_main[i])
+			set_secret(&account.credentials[0], 0, "main", secrets[0]);
+		put_account(ctx, "alice", &account);
+		request.group = "smtp";
+		support_status("device", verify(ctx, &request, "alice", "device"), MAILAUTH_OK);
+		/* The daemon or PAM module that says so asked us, perhaps. */
+		support_status("proved elsewhere", mailauth_capture(ctx, "alice", "device", 6),
+			       MAILAUTH_OK);
+		support_status("elsewhere", verify(ctx, &over_tls, "alice", "device"),
+			       MAILAUTH_E_DENIED);
+		ck_assert_int_eq(mailauth_user_get(ctx, "alice", &user), MAILAUTH_OK);
+		ck_assert_int_eq(mailauth_user_number(user, MAILAUTH_NUMBER_GENERATION), 0);
+		mailauth_user_free(&user);
+		mailauth_free(&ctx);
+	}
+}
+END_TEST
+
 START_TEST(unknown_kinds_of_secret_are_passed_over)
 {
 	uint8_t secret[MA_HMAC_MD5_STATE];
@@ -353,6 +392,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, support_reset, NULL);
 	tcase_add_test(tcase, dates_turn_at_midnight_utc);
 	tcase_add_test(tcase, device_credentials_have_limits_of_their_own);
+	tcase_add_test(tcase, a_devices_password_is_not_captured);
 	tcase_add_test(tcase, unknown_kinds_of_secret_are_passed_over);
 	tcase_add_test(tcase, damaged_secrets_fit_nothing);
 	tcase_add_test(tcase, right_proof_without_lookup_is_denied);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_admin.c - accounts whose records are not as they were written
+ * test_user.c - accounts whose records are not as they were written
  *
  * Records are damaged, swapped and put under foreign keys behind the library's back, through the
  * store. One bad record must cost one account, not the walk through all of them, and must never
@@ -380,13 +380,49 @@ START_TEST(walk_passes_a_key_longer_than_any)
 }
 END_TEST
 
+static unsigned int n_left;
+
+static bool fail_nth(void)
+{
+	return n_left-- == 0;
+}
+
+/* An account that is to move is not only deleted where memory runs out. */
+START_TEST(renaming_without_memory_changes_nothing)
+{
+	struct mailauth *ctx = support_open("", NULL);
+	enum mailauth_status status = MAILAUTH_E_NOMEM;
+
+	support_add(ctx, "alice", "secret");
+	for (unsigned int n = 0; status == MAILAUTH_E_NOMEM; n++) {
+		struct mailauth_user *user;
+		struct mailauth_batch *batch;
+
+		ck_assert_uint_lt(n, 100);
+		ck_assert_int_eq(mailauth_user_get(ctx, "alice", &user), MAILAUTH_OK);
+		ck_assert_int_eq(mailauth_user_rename(user, "bob"), MAILAUTH_OK);
+		ck_assert_int_eq(mailauth_batch_new(ctx, &batch), MAILAUTH_OK);
+		n_left = n;
+		ma_mem_set_fail(fail_nth);
+		status = mailauth_batch_put(batch, user);
+		ma_mem_set_fail(NULL);
+		ck_assert_uint_eq(mailauth_batch_count(batch), status == MAILAUTH_OK ? 2 : 0);
+		mailauth_batch_free(&batch);
+		mailauth_user_free(&user);
+	}
+	support_status("with all memory", status, MAILAUTH_OK);
+	mailauth_free(&ctx);
+}
+END_TEST
+
 int main(void)
 {
-	Suite *suite = suite_create("admin");
-	TCase *tcase = tcase_create("admin");
+	Suite *suite = suite_create("user");
+	TCase *tcase = tcase_create("user");
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, support_reset, NULL);
+	tcase_add_test(tcase, renaming_without_memory_changes_nothing);
 	tcase_add_test(tcase, each_changed_byte_is_noticed);
 	tcase_add_test(tcase, each_other_length_is_noticed);
 	tcase_add_test(tcase, record_longer_than_any_is_damaged);

@@ -112,7 +112,7 @@ static void put_account(struct mailauth *ctx, const char *name_text, enum ma_kin
 	ck_assert_ptr_null(ma_name_parse(ma_span_text(name_text), ctx->default_realm, &name));
 	ck_assert_int_eq(ma_engine_start(ctx), MAILAUTH_OK);
 	ck_assert_int_eq(ma_cipher_new(ma_engine(ctx)->crypto, &cipher), MAILAUTH_OK);
-	ck_assert_int_eq(ma_seal(&ctx->keyring, cipher, &name, &account,
+	ck_assert_int_eq(ma_seal(ma_keyring_newest(&ctx->keyring), cipher, &name, &account,
 				 ma_span(nonce, sizeof(nonce)), &record),
 			 MAILAUTH_OK);
 	ma_cipher_free(&cipher);

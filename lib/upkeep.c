@@ -7,6 +7,7 @@
  * and an old one leaves the file only when no record needs it: at whatever point this is
  * interrupted, every account still opens.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -248,7 +249,12 @@ static enum mailauth_status choose_key(struct mailauth *ctx)
 		next->is_next = false;
 		return save_keys(ctx);
 	}
-	return walk.n_others > 0 ? MAILAUTH_OK : add_key(ctx, false);
+	if (walk.n_others == 0)
+		return add_key(ctx, false);
+	ma_log(&ctx->log, MAILAUTH_LOG_WARN, "key",
+	       "an earlier change of the key was not finished for all accounts; that is done now: "
+	       "for a new key, run it again");
+	return MAILAUTH_OK;
 }
 
 static enum mailauth_status reseal_once(struct mailauth *ctx, uint64_t *n_out, bool *conflict_out)
@@ -292,7 +298,7 @@ static enum mailauth_status reseal(struct mailauth *ctx, uint64_t *n_out)
 
 /* Also where nothing is to be removed: the file is written anew, and with it goes what a program
  * that was killed may have left beside it. */
-static enum mailauth_status prune(struct mailauth *ctx, uint64_t *n_out)
+static enum mailauth_status prune_once(struct mailauth *ctx, uint64_t *n_out)
 {
 	struct ma_keyring *keyring = &ctx->keyring;
 	struct walk walk = {
@@ -315,6 +321,27 @@ static enum mailauth_status prune(struct mailauth *ctx, uint64_t *n_out)
 	return save_keys(ctx);
 }
 
+/* A program that does not know the newest key may have sealed with another meanwhile. */
+static enum mailauth_status prune(struct mailauth *ctx, uint64_t *n_out)
+{
+	struct ma_keyring before = ctx->keyring;
+	struct walk walk = {.ctx = ctx};
+	enum mailauth_status status = prune_once(ctx, n_out);
+
+	if (status == MAILAUTH_OK)
+		status = walk_all(&walk);
+	if (status == MAILAUTH_E_CORRUPT && walk.n_damaged > 0) {
+		ctx->keyring = before;
+		*n_out = 0;
+		ma_log(&ctx->log, MAILAUTH_LOG_ERROR, "key",
+		       "an old key was used just now; all keys are kept: restart the servers that "
+		       "write to the store, seal again, then prune");
+		status = save_keys(ctx) == MAILAUTH_OK ? MAILAUTH_E_TEMPFAIL : MAILAUTH_E_CONFIG;
+	}
+	ma_keyring_clear(&before);
+	return status;
+}
+
 /* One at a time: the key file's folder is locked, since the file itself is replaced. */
 static int lock_keys(struct mailauth *ctx)
 {
@@ -329,8 +356,8 @@ static int lock_keys(struct mailauth *ctx)
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return fd;
 	ma_log(&ctx->log, MAILAUTH_LOG_ERROR, "busy",
-	       "the folder of key file %s cannot be locked: another rekey is running; try again",
-	       path);
+	       "the folder of key file %s cannot be locked: %s", path,
+	       errno == EWOULDBLOCK ? "another rekey is running; try again" : strerror(errno));
 	if (fd >= 0)
 		(void)close(fd);
 	return -1;
@@ -363,6 +390,10 @@ enum mailauth_status ma_store_rekey(const struct mailauth_options *options, uid_
 	uint64_t n = 0;
 	int fd;
 
+	if (n_out != NULL)
+		*n_out = 0;
+	if (options != NULL && options->size != sizeof(*options))
+		return MAILAUTH_E_USAGE;
 	if (options != NULL)
 		copy = *options;
 	copy.flags |= MAILAUTH_OPEN_WRITE;
@@ -378,8 +409,8 @@ enum mailauth_status ma_store_rekey(const struct mailauth_options *options, uid_
 	if (status == MAILAUTH_OK)
 		status = run_step(ctx, step, &n);
 	(void)close(fd);
-	if (n_out != NULL)
-		*n_out = status == MAILAUTH_OK ? n : 0;
+	if (n_out != NULL && status == MAILAUTH_OK)
+		*n_out = n;
 	return status;
 }
 

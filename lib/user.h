@@ -70,8 +70,8 @@ MA_MUST_CHECK bool ma_account_kinds(const struct mailauth *ctx, const struct ma_
 				    struct ma_kinds *kinds_out, struct ma_span *unknown_out);
 /* Does the main credential lack one of them? */
 bool ma_account_lacks(const struct mailauth *ctx, const struct ma_account *account);
-/* Is this the password of the main credential? */
+/* Is this the password of a credential? 0: of the main one. */
 MA_MUST_CHECK enum mailauth_status ma_user_check_password(const struct mailauth_user *user,
-							  struct ma_span password);
+							  size_t index, struct ma_span password);
 
 #endif

@@ -38,6 +38,28 @@ static struct ma_secret *find_secret(const struct mailauth_user *user, unsigned 
 	return NULL;
 }
 
+/* Takes a replaced secret out of the new ones; how many bytes that were. Old ones lie elsewhere. */
+static size_t drop_bytes(struct mailauth_user *user, struct ma_span bytes)
+{
+	struct ma_credential *credential = ma_user_credential(user);
+	struct ma_buf *secrets = &user->secrets;
+	const uint8_t *end = secrets->p + secrets->len;
+	size_t at;
+
+	if (bytes.len == 0 || bytes.p < secrets->p || bytes.p >= end)
+		return 0;
+	at = (size_t)(bytes.p - secrets->p);
+	memmove(secrets->p + at, secrets->p + at + bytes.len, secrets->len - at - bytes.len);
+	ma_buf_truncate(secrets, secrets->len - bytes.len);
+	for (size_t i = 0; i < credential->n_secrets; i++) {
+		struct ma_span *value = &credential->secrets[i].value;
+
+		if (value->p > bytes.p && value->p < end)
+			value->p -= bytes.len;
+	}
+	return bytes.len;
+}
+
 /* The secret that begins at @start of the new ones, in the place of the old one of its kind. */
 static enum mailauth_status place_secret(struct mailauth_user *user, const struct ma_kind *kind,
 					 size_t start)
@@ -51,6 +73,8 @@ static enum mailauth_status place_secret(struct mailauth_user *user, const struc
 		return MAILAUTH_E_LIMIT;
 	if (secret == NULL)
 		secret = &credential->secrets[credential->n_secrets++];
+	else
+		start -= drop_bytes(user, secret->value);
 	secret->kind = (uint8_t)kind->id;
 	secret->value = ma_span(user->secrets.p + start, user->secrets.len - start);
 	return MAILAUTH_OK;
@@ -63,7 +87,11 @@ static enum mailauth_status add_secret(struct mailauth_user *user, const struct 
 	size_t start = user->secrets.len;
 	enum mailauth_status status = kind->derive(kind, &subject, password, &user->secrets);
 
-	return status == MAILAUTH_OK ? place_secret(user, kind, start) : status;
+	if (status == MAILAUTH_OK)
+		status = place_secret(user, kind, start);
+	if (status != MAILAUTH_OK)
+		ma_buf_truncate(&user->secrets, start);
+	return status;
 }
 
 static void remove_secret(struct mailauth_user *user, enum ma_kind_id kind)
@@ -188,14 +216,20 @@ enum mailauth_status mailauth_user_set_password(struct mailauth_user *user, cons
 static enum mailauth_status derive_missing(struct mailauth_user *user, const struct ma_kinds *kinds,
 					   struct ma_span password, size_t *n_out)
 {
+	size_t n_secrets = ma_user_credential(user)->n_secrets;
+	size_t len = user->secrets.len;
+
 	for (size_t i = 0; i < kinds->n; i++) {
 		enum mailauth_status status;
 
 		if (find_secret(user, kinds->items[i]->id) != NULL)
 			continue;
 		status = add_secret(user, kinds->items[i], password);
-		if (status != MAILAUTH_OK)
+		if (status != MAILAUTH_OK) { /* all or none */
+			ma_user_credential(user)->n_secrets = n_secrets;
+			ma_buf_truncate(&user->secrets, len);
 			return refuse_long(user, status);
+		}
 		(*n_out)++;
 	}
 	return MAILAUTH_OK;
@@ -233,13 +267,13 @@ enum mailauth_status mailauth_user_derive(struct mailauth_user *user, const void
 	return MAILAUTH_OK;
 }
 
-enum mailauth_status ma_user_check_password(const struct mailauth_user *user,
+enum mailauth_status ma_user_check_password(const struct mailauth_user *user, size_t index,
 					    struct ma_span password)
 {
 	const struct ma_candidates candidates = {
 		.subject = subject_of(user),
 		.n = 1,
-		.items = {ma_user_credential(user)},
+		.items = {&ma_user_account(user)->credentials[index]},
 	};
 
 	return ma_mech_check_password(&candidates, password);

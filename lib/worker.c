@@ -8,6 +8,7 @@
  */
 #include "lib.h"
 
+#include "account/record.h"
 #include "util/mem.h"
 
 enum mailauth_status ma_worker_take(struct mailauth *ctx, struct ma_worker **worker_out)
@@ -71,6 +72,13 @@ void ma_worker_free(struct ma_worker **worker)
 	*worker = NULL;
 }
 
+/* Two threads at once may lose a step: the next record makes up for it. */
+static void see_key(struct mailauth *ctx, uint32_t id)
+{
+	if (id > atomic_load_explicit(&ctx->newest_seen, memory_order_relaxed))
+		atomic_store_explicit(&ctx->newest_seen, id, memory_order_relaxed);
+}
+
 /* Opens what the store put into worker->record. */
 static enum mailauth_status unseal(struct mailauth *ctx, struct ma_worker *worker,
 				   const struct ma_name *name)
@@ -80,6 +88,8 @@ static enum mailauth_status unseal(struct mailauth *ctx, struct ma_worker *worke
 		&ctx->keyring, worker->cipher, name, ma_span(worker->record, worker->record_len),
 		worker->plain, &worker->plain_len, &worker->account, &why);
 
+	if (status == MAILAUTH_OK)
+		see_key(ctx, ma_record_key_id(ma_span(worker->record, worker->record_len)));
 	if (status == MAILAUTH_E_CORRUPT)
 		ma_log(&ctx->log, MAILAUTH_LOG_ERROR, "store",
 		       "the record of %s in %s is damaged: %s; restore it from a backup, or delete "

@@ -35,6 +35,12 @@ struct ma_record {
 	struct ma_span sealed;
 };
 
+/* Of a record that was opened. */
+static inline uint32_t ma_record_key_id(struct ma_span bytes)
+{
+	return bytes.len >= 8 ? ma_get_u32(bytes.p + 4) : 0;
+}
+
 MA_MUST_CHECK bool ma_record_split(struct ma_span bytes, struct ma_record *record_out);
 
 /* Writes all before the sealed part. @nonce: MA_RECORD_NONCE_LEN bytes. */

@@ -263,6 +263,16 @@ const struct ma_key *ma_keyring_newest(const struct ma_keyring *keyring)
 	return &keyring->keys[i - 1];
 }
 
+const struct ma_key *ma_keyring_sealing(const struct ma_keyring *keyring, uint32_t seen)
+{
+	const struct ma_key *newest = ma_keyring_newest(keyring);
+
+	for (size_t i = 0; i < keyring->n_keys; i++)
+		if (keyring->keys[i].id == seen && seen > newest->id)
+			return &keyring->keys[i];
+	return newest;
+}
+
 struct ma_key *ma_keyring_next(struct ma_keyring *keyring)
 {
 	for (size_t i = 0; i < keyring->n_keys; i++)
@@ -341,19 +351,18 @@ static enum mailauth_status seal_secrets(const struct ma_key *key, struct ma_cip
 		plain, sealed);
 }
 
-enum mailauth_status ma_seal(const struct ma_keyring *keyring, struct ma_cipher *cipher,
+enum mailauth_status ma_seal(const struct ma_key *key, struct ma_cipher *cipher,
 			     const struct ma_name *name, const struct ma_account *account,
 			     struct ma_span nonce, struct ma_buf *out)
 {
-	const struct ma_key *newest = ma_keyring_newest(keyring);
 	MA_CLEANUP(ma_buf_clear) struct ma_buf plain = ma_buf(MA_RECORD_MAX);
 
 	ma_assert(out->len == 0);
-	ma_record_encode_clear(account, newest->id, nonce, out);
+	ma_record_encode_clear(account, key->id, nonce, out);
 	ma_record_encode_secrets(account, &plain);
 	if (ma_buf_status(out) != MAILAUTH_OK)
 		return ma_buf_status(out);
 	if (ma_buf_status(&plain) != MAILAUTH_OK)
 		return ma_buf_status(&plain);
-	return seal_secrets(newest, cipher, name, nonce, ma_buf_span(&plain), out);
+	return seal_secrets(key, cipher, name, nonce, ma_buf_span(&plain), out);
 }

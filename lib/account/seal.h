@@ -52,6 +52,8 @@ MA_MUST_CHECK enum mailauth_status ma_keyring_create(const char *path, gid_t gro
 
 /* The key that seals. */
 const struct ma_key *ma_keyring_newest(const struct ma_keyring *keyring);
+/* The key to seal with where a record under the key @seen was found; 0: none was. */
+const struct ma_key *ma_keyring_sealing(const struct ma_keyring *keyring, uint32_t seen);
 /* The one that was prepared; NULL: none. */
 struct ma_key *ma_keyring_next(struct ma_keyring *keyring);
 /* Adds a fresh key with the highest id. MAILAUTH_E_LIMIT: there are too many. */
@@ -72,9 +74,9 @@ ma_seal_open(const struct ma_keyring *keyring, struct ma_cipher *cipher, const s
 	     struct ma_span bytes, uint8_t *plain, size_t *plain_len_out,
 	     struct ma_account *account_out, const char **why_out);
 
-/* Writes the record of an account to the empty @out, sealed with the newest key. */
-MA_MUST_CHECK enum mailauth_status ma_seal(const struct ma_keyring *keyring,
-					   struct ma_cipher *cipher, const struct ma_name *name,
+/* Writes the record of an account to the empty @out. */
+MA_MUST_CHECK enum mailauth_status ma_seal(const struct ma_key *key, struct ma_cipher *cipher,
+					   const struct ma_name *name,
 					   const struct ma_account *account, struct ma_span nonce,
 					   struct ma_buf *out);
 

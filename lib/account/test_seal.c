@@ -70,9 +70,9 @@ static struct ma_span seal(uint8_t *out)
 	struct ma_account account;
 
 	make_account(&account);
-	ck_assert_int_eq(
-		ma_seal(&keyring, cipher, &alice, &account, ma_span(nonce, sizeof(nonce)), &buf),
-		MAILAUTH_OK);
+	ck_assert_int_eq(ma_seal(ma_keyring_newest(&keyring), cipher, &alice, &account,
+				 ma_span(nonce, sizeof(nonce)), &buf),
+			 MAILAUTH_OK);
 	return ma_buf_span(&buf);
 }
 
@@ -204,9 +204,9 @@ START_TEST(refuses_secrets_under_other_attributes)
 
 	make_account(&account);
 	account.flags = MA_ACCOUNT_LOCKED;
-	ck_assert_int_eq(
-		ma_seal(&keyring, cipher, &alice, &account, ma_span(nonce, sizeof(nonce)), &buf),
-		MAILAUTH_OK);
+	ck_assert_int_eq(ma_seal(ma_keyring_newest(&keyring), cipher, &alice, &account,
+				 ma_span(nonce, sizeof(nonce)), &buf),
+			 MAILAUTH_OK);
 	ck_assert_uint_eq(buf.len, bytes.len);
 	ck_assert(ma_record_split(bytes, &record));
 	memcpy(second + record.clear.len, first + record.clear.len, record.sealed.len);
@@ -294,7 +294,7 @@ START_TEST(seals_up_to_the_maximum_size)
 	{
 		struct ma_buf buf = ma_buf_fixed(record, sizeof(record));
 
-		ck_assert_int_eq(ma_seal(&keyring, cipher, &alice, &account,
+		ck_assert_int_eq(ma_seal(ma_keyring_newest(&keyring), cipher, &alice, &account,
 					 ma_span(nonce, sizeof(nonce)), &buf),
 				 MAILAUTH_OK);
 		room = MA_RECORD_MAX - buf.len;
@@ -305,8 +305,8 @@ START_TEST(seals_up_to_the_maximum_size)
 		const char *why;
 
 		account.credentials[0].secrets[0].value = ma_span(value, room + more);
-		status = ma_seal(&keyring, cipher, &alice, &account, ma_span(nonce, sizeof(nonce)),
-				 &buf);
+		status = ma_seal(ma_keyring_newest(&keyring), cipher, &alice, &account,
+				 ma_span(nonce, sizeof(nonce)), &buf);
 		ck_assert_msg(status == (more == 0 ? MAILAUTH_OK : MAILAUTH_E_LIMIT),
 			      "%zu too many: got %d", more, status);
 		if (more == 0) {
@@ -337,8 +337,8 @@ START_TEST(survives_lack_of_memory_anywhere)
 
 		n_left = n++;
 		ma_mem_set_fail(fail_nth);
-		status = ma_seal(&keyring, cipher, &alice, &account, ma_span(nonce, sizeof(nonce)),
-				 &buf);
+		status = ma_seal(ma_keyring_newest(&keyring), cipher, &alice, &account,
+				 ma_span(nonce, sizeof(nonce)), &buf);
 		ma_mem_set_fail(NULL);
 		ck_assert(status == MAILAUTH_OK || status == MAILAUTH_E_NOMEM);
 		ma_buf_clear(&buf);

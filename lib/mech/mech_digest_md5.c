@@ -151,18 +151,21 @@ struct texts {
 	struct ma_span password;
 };
 
-static void put_hashes(const struct texts *texts, const bool has[N_FORMS], struct ma_buf *out)
+static void hash_texts(const struct texts *texts, size_t form, uint8_t digest_out[MA_MD5_LEN])
 {
 	const struct ma_span colon = ma_span_text(":");
+	const struct ma_span parts[] = {texts->users[form], colon, texts->realm, colon,
+					texts->password};
+
+	ma_md5(parts, MA_ARRAY_SIZE(parts), digest_out);
+}
+
+static void put_hashes(const struct texts *texts, struct ma_buf *out)
+{
 	uint8_t digest[MA_MD5_LEN];
 
-	for (size_t i = 0; i < N_FORMS; i++) {
-		const struct ma_span parts[] = {texts->users[i], colon, texts->realm, colon,
-						texts->password};
-
-		if (!has[i])
-			continue;
-		ma_md5(parts, MA_ARRAY_SIZE(parts), digest);
+	for (size_t form = 0; form < N_FORMS; form++) {
+		hash_texts(texts, form, digest);
 		ma_buf_put(out, ma_span(digest, sizeof(digest)));
 	}
 	ma_wipe(digest, sizeof(digest));
@@ -184,36 +187,42 @@ static void put_holds(uint8_t n_charsets, const bool has[N_FORMS], struct ma_buf
 				     (has[1] ? 0 : WITHOUT_FULL)));
 }
 
-/* A group with those of the two forms. */
-static void put_forms(const struct ma_subject *subject, struct ma_span realm,
-		      const bool has[N_FORMS], struct ma_span password, struct ma_buf *out)
+/* Both sets of texts; is there anything that differs in Latin-1? */
+static bool make_texts(const struct ma_subject *subject, struct ma_span realm,
+		       struct ma_span password, struct ma_buf *scratch, struct texts *utf8_out,
+		       struct texts *latin1_out)
 {
-	uint8_t bytes[MAILAUTH_PASSWORD_MAX + 4 * MAILAUTH_NAME_MAX];
-	MA_CLEANUP(ma_buf_clear) struct ma_buf scratch = ma_buf_fixed(bytes, sizeof(bytes));
-	const struct texts utf8 = {
-		.users = {subject->local, put_full_name(subject, &scratch)},
+	bool differs;
+
+	*utf8_out = (struct texts){
+		.users = {subject->local, put_full_name(subject, scratch)},
 		.realm = realm,
 		.password = password,
 	};
-	struct texts latin1 = utf8;
-	bool differs = convert(&latin1.users[0], &scratch);
-
-	differs = convert(&latin1.users[1], &scratch) || differs;
-	differs = convert(&latin1.realm, &scratch) || differs;
-	differs = convert(&latin1.password, &scratch) || differs;
-	ma_buf_put_bytes8(out, realm);
-	put_holds(differs ? 2 : 1, has, out);
-	put_hashes(&utf8, has, out);
-	if (differs)
-		put_hashes(&latin1, has, out);
+	*latin1_out = *utf8_out;
+	differs = convert(&latin1_out->users[0], scratch);
+	differs = convert(&latin1_out->users[1], scratch) || differs;
+	differs = convert(&latin1_out->realm, scratch) || differs;
+	return convert(&latin1_out->password, scratch) || differs;
 }
+
+#define TEXTS_MAX (MAILAUTH_PASSWORD_MAX + 4 * MAILAUTH_NAME_MAX)
 
 static void put_group(const struct ma_subject *subject, struct ma_span realm,
 		      struct ma_span password, struct ma_buf *out)
 {
-	const bool both[N_FORMS] = {true, true};
+	static const bool both[N_FORMS] = {true, true};
+	uint8_t bytes[TEXTS_MAX];
+	MA_CLEANUP(ma_buf_clear) struct ma_buf scratch = ma_buf_fixed(bytes, sizeof(bytes));
+	struct texts utf8;
+	struct texts latin1;
+	bool differs = make_texts(subject, realm, password, &scratch, &utf8, &latin1);
 
-	put_forms(subject, realm, both, password, out);
+	ma_buf_put_bytes8(out, realm);
+	put_holds(differs ? 2 : 1, both, out);
+	put_hashes(&utf8, out);
+	if (differs)
+		put_hashes(&latin1, out);
 }
 
 typedef void put_fn(const struct ma_subject *subject, struct ma_span realm, struct ma_span arg,
@@ -265,26 +274,46 @@ static enum mailauth_status derive(const struct ma_kind *kind, const struct ma_s
 	return put_groups(subject, put_group, password, out);
 }
 
-/* Every group that is there has to be the password's, in the realms of its day. */
+/* Other systems say of a hash neither which charset it was made in nor leave room for the other. */
+static bool fits_group(const struct ma_subject *subject, const struct group *group,
+		       struct ma_span password)
+{
+	uint8_t bytes[TEXTS_MAX];
+	MA_CLEANUP(ma_buf_clear) struct ma_buf scratch = ma_buf_fixed(bytes, sizeof(bytes));
+	struct texts texts[CHARSETS_MAX];
+	uint8_t want[CHARSETS_MAX][MA_MD5_LEN];
+	bool differs = make_texts(subject, group->realm, password, &scratch, &texts[0], &texts[1]);
+	bool fits = true;
+
+	for (size_t form = 0; form < N_FORMS; form++) {
+		hash_texts(&texts[0], form, want[0]);
+		hash_texts(&texts[differs ? 1 : 0], form, want[1]);
+		for (uint8_t i = 0; group->has[form] && i < group->n_charsets; i++) {
+			struct ma_span got = hash_of(group, form != 0, i != 0);
+			bool is_utf8 = ma_equal_ct(got, ma_span(want[0], MA_MD5_LEN));
+			bool is_latin1 = ma_equal_ct(got, ma_span(want[1], MA_MD5_LEN));
+
+			fits = (is_utf8 || is_latin1) && fits;
+		}
+	}
+	ma_wipe(want, sizeof(want));
+	return fits;
+}
+
+/* Every hash that is there has to be the password's, in the realms of its day. */
 static enum mailauth_status check(const struct ma_kind *kind, const struct ma_subject *subject,
 				  struct ma_span secret, struct ma_span password)
 {
-	uint8_t bytes[2 + UINT8_MAX + CHARSETS_MAX * N_FORMS * MA_MD5_LEN];
 	bool fits = secret.len > 0;
+	struct group group;
 
 	(void)kind;
 	if (password.len > MAILAUTH_PASSWORD_MAX)
 		return MAILAUTH_E_DENIED;
 	while (secret.len > 0) {
-		MA_CLEANUP(ma_buf_clear) struct ma_buf want = ma_buf_fixed(bytes, sizeof(bytes));
-		struct ma_span got = secret;
-		struct group group;
-
 		if (!take_group(&secret, &group))
 			return MAILAUTH_E_DENIED;
-		got.len -= secret.len;
-		put_forms(subject, group.realm, group.has, password, &want);
-		fits = ma_equal_ct(ma_buf_span(&want), got) && fits;
+		fits = fits_group(subject, &group, password) && fits;
 	}
 	return fits ? MAILAUTH_OK : MAILAUTH_E_DENIED;
 }
@@ -351,7 +380,7 @@ static void put_merged(const struct entry *entry, const struct group *old, struc
 
 	for (size_t form = 0; old != NULL && form < N_FORMS; form++)
 		has[form] = has[form] || old->has[form];
-	if (old != NULL && n_forms(old) > 0 && old->n_charsets > n_charsets && has[1 - entry->form])
+	if (old != NULL && old->n_charsets > n_charsets && has[1 - entry->form])
 		n_charsets = old->n_charsets;
 	ma_buf_put_bytes8(out, entry->realm);
 	put_holds(n_charsets, has, out);
@@ -366,10 +395,15 @@ static void put_merged(const struct entry *entry, const struct group *old, struc
 		}
 }
 
+static void clear_entry(struct entry *entry)
+{
+	ma_wipe(entry, sizeof(*entry));
+}
+
 static const char *parse_text(const struct ma_kind *kind, const struct ma_subject *subject,
 			      struct ma_span text, struct ma_span old, struct ma_buf *out)
 {
-	struct entry entry;
+	MA_CLEANUP(clear_entry) struct entry entry = {.form = 0};
 	bool merged = false;
 
 	(void)kind;
@@ -392,11 +426,10 @@ static const char *parse_text(const struct ma_kind *kind, const struct ma_subjec
 	}
 	if (!merged)
 		put_merged(&entry, NULL, out);
-	ma_wipe(&entry, sizeof(entry));
 	return NULL;
 }
 
-static bool format_form(const struct ma_subject *subject, const struct group *group, size_t form,
+static void format_form(const struct ma_subject *subject, const struct group *group, size_t form,
 			struct ma_buf *out)
 {
 	if (form == 0)
@@ -409,7 +442,6 @@ static bool format_form(const struct ma_subject *subject, const struct group *gr
 		ma_buf_put_text(out, ":");
 		ma_hex_encode(hash_of(group, form != 0, charset != 0), out);
 	}
-	return true;
 }
 
 static bool format_part(const struct ma_kind *kind, const struct ma_subject *subject,
@@ -421,9 +453,12 @@ static bool format_part(const struct ma_kind *kind, const struct ma_subject *sub
 	while (secret.len > 0) {
 		if (!take_group(&secret, &group))
 			return false;
-		for (size_t form = 0; form < N_FORMS; form++)
-			if (group.has[form] && part-- == 0)
-				return format_form(subject, &group, form, out);
+		for (size_t form = 0; form < N_FORMS; form++) {
+			if (!group.has[form] || part-- != 0)
+				continue;
+			format_form(subject, &group, form, out);
+			return true;
+		}
 	}
 	return false;
 }
@@ -644,12 +679,16 @@ static void try_secret(const struct response *response, struct ma_span secret,
 	struct ma_span rest = response->value[USERNAME];
 	bool full = ma_span_take_until(&rest, '@', &local);
 	bool has_authzid = response->has[AUTHZID];
+	struct proof nothing = {.fits = false};
 	struct group group;
 
 	if (!find_group(secret, response->value[REALM], &group))
 		return;
-	if (!group.has[full ? 1 : 0])
-		return;
+	/* What the other form proves is nothing, and takes as long. */
+	if (!group.has[full ? 1 : 0]) {
+		proof = &nothing;
+		full = !full;
+	}
 	for (size_t latin1 = 0; latin1 < CHARSETS_MAX; latin1++) {
 		struct ma_span ha1 = hash_of(&group, full, latin1 != 0);
 
@@ -658,6 +697,7 @@ static void try_secret(const struct response *response, struct ma_span secret,
 		if (has_authzid && response->value[AUTHZID].len == 0)
 			try_hash(response, ha1, false, digest, proof);
 	}
+	ma_wipe(&nothing, sizeof(nothing));
 }
 
 static enum mailauth_status put_rspauth(const struct response *response, const struct proof *proof,

@@ -172,7 +172,7 @@ static const struct method methods[] = {
 	{"$2b$", is_cheap_bcrypt, 53},	{"$2x$", is_cheap_bcrypt, 53},
 	{"$2y$", is_cheap_bcrypt, 53},	{"$5$", is_cheap_sha2, 43},
 	{"$6$", is_cheap_sha2, 86},	{"$sha1$", is_cheap_sha1, 28},
-	{"$md5", is_cheap_sunmd5, 22},	{"_", is_cheap_bsdi, 20},
+	{"$md5", is_cheap_sunmd5, 22},	{"_", is_cheap_bsdi, 19},
 	{"$1$", has_no_cost, 22},	{"$3$", has_no_cost, 32},
 };
 
@@ -187,6 +187,7 @@ static const struct method *find_method(struct ma_span hash, struct ma_span *res
 		    ma_span_equal(prefix, ma_span_text(methods[i].prefix)))
 			return &methods[i];
 	}
+	*rest_out = hash;
 	return NULL;
 }
 
@@ -201,22 +202,26 @@ static bool is_cheap(struct ma_span hash)
 	return hash.p[0] != '$' && hash.p[0] != '_';
 }
 
+/* Behind the prefix: parameters and salt, '$', the hash. BSDi's and DES's are of one piece. */
 bool ma_crypt_is_whole(struct ma_span hash)
 {
 	struct ma_span rest;
-	struct ma_span head;
+	struct ma_span salt;
 	struct ma_span tail;
 	const struct method *method = find_method(hash, &rest);
 
-	if (!ma_span_split_last(hash, '$', &head, &tail))
-		tail = hash;
+	if (!ma_span_split_last(rest, '$', &salt, &tail)) {
+		if (method != NULL && method->prefix[0] != '_')
+			return false;
+		tail = rest;
+	}
 	for (size_t i = 0; i < tail.len; i++)
-		if (digit(tail.p[i]) < 0 && !(i == 0 && tail.p[0] == '_'))
+		if (digit(tail.p[i]) < 0)
 			return false;
 	if (method != NULL)
 		return tail.len == method->tail_len;
 	/* DES: a salt of two digits and 11 for each 8 characters of the password (bigcrypt). */
-	return tail.len >= 13 && (tail.len - 2) % 11 == 0;
+	return tail.len == hash.len && tail.len >= 13 && (tail.len - 2) % 11 == 0;
 }
 
 static bool copy_text(struct ma_span text, char *out, size_t size)

@@ -20,7 +20,7 @@
 MA_MUST_CHECK int ma_file_create(const char *path, mode_t mode, gid_t group,
 				 struct ma_span content);
 /*
- * Puts this content in the place of a file's, of which owner, group and mode stay. 0 or an errno;
+ * Puts this content in the place of a file's, of which group and mode stay. 0 or an errno;
  * after a failure the file is as it was, unless only its folder could not be brought to disk. Only
  * one program may try at a time. Writes to @path.new, which a kill leaves until the next time.
  */

@@ -3,7 +3,7 @@
  * test_admin.c - add, change, delete and list accounts in a store
  *
  * What is stored is seen by others at once and lasts, what failed changed nothing, and what happens
- * when two programs change one account. Damaged records are in lib/test_admin.c, because making one
+ * when two programs change one account. Damaged records are in lib/test_user.c, because making one
  * needs the inside of the library.
  */
 #include <stdbool.h>

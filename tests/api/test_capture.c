@@ -173,6 +173,91 @@ START_TEST(refused_logins_do_not_capture)
 }
 END_TEST
 
+/* Comes between the proof and the capture, as another program may. */
+struct meddler {
+	struct mailauth *ctx;
+	void (*act)(struct mailauth *ctx);
+	bool is_done;
+};
+
+static void meddle(void *arg, enum mailauth_log_level level, const char *event, const char *text)
+{
+	struct meddler *meddler = arg;
+
+	(void)level;
+	if (strcmp(event, "login") != 0 || strstr(text, "result=ok") == NULL || meddler->is_done)
+		return;
+	meddler->is_done = true;
+	meddler->act(meddler->ctx);
+}
+
+/* The next owner of the name; his account is as new as the one before was. */
+static void replace_alice(struct mailauth *ctx)
+{
+	struct mailauth_user *user;
+
+	support_status("del", mailauth_user_del(ctx, "alice"), MAILAUTH_OK);
+	user = new_user(ctx, "alice");
+	set_text(user, MAILAUTH_TEXT_MECHS, "CRAM-MD5");
+	support_status("password", set_password(user, "other"), MAILAUTH_OK);
+	set_text(user, MAILAUTH_TEXT_MECHS, "");
+	support_status("add", mailauth_user_add(user), MAILAUTH_OK);
+	mailauth_user_free(&user);
+}
+
+static void disarm_alice(struct mailauth *ctx)
+{
+	support_status("clear", mailauth_user_update(ctx, "alice", clear_secrets, NULL),
+		       MAILAUTH_OK);
+}
+
+START_TEST(a_login_that_was_overtaken_captures_nothing)
+{
+	static const struct {
+		void (*act)(struct mailauth *ctx);
+		const char *want;
+	} rows[] = {{replace_alice, "cram-md5"}, {disarm_alice, ""}};
+
+	for (size_t i = 0; support_is_shared() && i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct meddler meddler = {.act = rows[i].act};
+		struct mailauth *ctx;
+		struct mailauth_user *user;
+
+		support_reset();
+		ctx = support_open("", NULL);
+		meddler.ctx = open_as(MAILAUTH_OPEN_WRITE, NULL);
+		add_crypt(ctx, "alice");
+		mailauth_set_logger(ctx, meddle, &meddler, MAILAUTH_LOG_INFO);
+		support_status("overtaken", login(ctx, "alice", "password"), MAILAUTH_OK);
+		ck_assert(meddler.is_done);
+		check_secrets("overtaken", user = get_user(ctx, "alice"), rows[i].want);
+		mailauth_user_free(&user);
+		support_status("old", login(ctx, "alice", "password"), MAILAUTH_E_DENIED);
+		mailauth_free(&meddler.ctx);
+		mailauth_free(&ctx);
+	}
+}
+END_TEST
+
+/* Crypt(3) takes any bytes; nobody can do anything about these at each login. */
+START_TEST(what_cannot_be_captured_is_no_news)
+{
+	struct support_log log = {.level = MAILAUTH_LOG_WARN};
+	struct mailauth *ctx = support_open("", &log);
+	struct mailauth_user *user = new_user(ctx, "alice");
+
+	/* crypt("sch\xf6n") */
+	support_status("crypt", mailauth_user_set_crypt(user, "$1$saltsalt$O8R1ZngscYRglTyQlVfks1"),
+		       MAILAUTH_OK);
+	support_status("add", mailauth_user_add(user), MAILAUTH_OK);
+	mailauth_user_free(&user);
+	support_log_clear(&log);
+	support_status("login", login(ctx, "alice", "sch\xf6n"), MAILAUTH_OK);
+	ck_assert_str_eq(log.text, "");
+	mailauth_free(&ctx);
+}
+END_TEST
+
 START_TEST(takes_what_another_proved)
 {
 	struct mailauth *ctx = support_open("", NULL);
@@ -214,6 +299,8 @@ int main(void)
 	tcase_add_test(tcase, the_accounts_list_is_the_limit);
 	tcase_add_test(tcase, readers_and_no_do_not_capture);
 	tcase_add_test(tcase, refused_logins_do_not_capture);
+	tcase_add_test(tcase, a_login_that_was_overtaken_captures_nothing);
+	tcase_add_test(tcase, what_cannot_be_captured_is_no_news);
 	tcase_add_test(tcase, takes_what_another_proved);
 	suite_add_tcase(suite, tcase);
 	return support_run(suite);

@@ -239,6 +239,59 @@ START_TEST(one_digest_hash_serves_one_form)
 }
 END_TEST
 
+/* Of a system that does not say in which charset. */
+START_TEST(a_single_digest_hash_checks_a_password_in_either_charset)
+{
+	static const char *const hashes[] = {"f248d6b26a87d5b1a4a26da96d3453fc",
+					     "5f0897a6a54e551e30e4f02324481e93"};
+
+	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++) {
+		struct mailauth *ctx;
+		struct mailauth_user *user;
+		char text[128];
+
+		support_reset();
+		ctx = support_open("capture = no\n", NULL);
+		user = new_alice(ctx);
+		(void)snprintf(text, sizeof(text), "alice:example.org:%s", hashes[i]);
+		support_status(text, mailauth_user_put_secret(user, "digest-md5", text),
+			       MAILAUTH_OK);
+		support_status("add", mailauth_user_add(user), MAILAUTH_OK);
+		mailauth_user_free(&user);
+		support_status("right",
+			       mailauth_verify_plain(ctx, &over_tls, ALICE, strlen(ALICE),
+						     "p\xc3\xa4sswort", 9, NULL),
+			       MAILAUTH_OK);
+		support_status("wrong",
+			       mailauth_verify_plain(ctx, &over_tls, ALICE, strlen(ALICE),
+						     "p\xc3\xa4sswor", 8, NULL),
+			       MAILAUTH_E_DENIED);
+		mailauth_free(&ctx);
+	}
+}
+END_TEST
+
+START_TEST(takes_as_many_hashes_as_a_secret_holds)
+{
+	struct mailauth *ctx = support_open("", NULL);
+	struct mailauth_user *user = new_alice(ctx);
+	char text[MAILAUTH_SECRET_TEXT_MAX];
+
+	for (int i = 0; i < 200; i++) {
+		(void)snprintf(text, sizeof(text), "alice%s:realm%d:%032d",
+			       i % 2 == 0 ? "" : "@example.org", i % 40, i);
+		support_status(text, mailauth_user_put_secret(user, "digest-md5", text),
+			       MAILAUTH_OK);
+		support_status("other", mailauth_user_put_secret(user, "cram-md5", HEX32 HEX32),
+			       MAILAUTH_OK);
+	}
+	support_status("text", mailauth_user_secret_text(user, 1, 0, text), MAILAUTH_OK);
+	ck_assert_int_eq(strncasecmp(text, HEX32 HEX32, 64), 0);
+	mailauth_user_free(&user);
+	mailauth_free(&ctx);
+}
+END_TEST
+
 START_TEST(derives_what_is_missing)
 {
 	struct mailauth *ctx = support_open("", NULL);
@@ -295,6 +348,8 @@ int main(void)
 	tcase_add_test(tcase, takes_known_answers);
 	tcase_add_test(tcase, refuses_what_is_malformed);
 	tcase_add_test(tcase, one_digest_hash_serves_one_form);
+	tcase_add_test(tcase, a_single_digest_hash_checks_a_password_in_either_charset);
+	tcase_add_test(tcase, takes_as_many_hashes_as_a_secret_holds);
 	tcase_add_test(tcase, derives_what_is_missing);
 	tcase_add_test(tcase, derives_from_a_kept_password);
 	suite_add_tcase(suite, tcase);

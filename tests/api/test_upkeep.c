@@ -116,13 +116,20 @@ START_TEST(copies_to_another_file)
 }
 END_TEST
 
+static struct support_log rekey_log = {.level = MAILAUTH_LOG_WARN};
+
 static uint64_t rekey(enum mailauth_rekey step, enum mailauth_status want)
 {
 	struct mailauth_options options = {
 		.size = sizeof(options),
 		.config = support_path("mailauth.conf"),
+		.log = support_log,
+		.log_arg = &rekey_log,
+		.log_level = MAILAUTH_LOG_WARN,
 	};
 	uint64_t n = 99;
+
+	support_log_clear(&rekey_log);
 
 	support_status("rekey", mailauth_store_rekey(&options, step, &n), want);
 	return n;
@@ -188,6 +195,36 @@ START_TEST(changes_the_key)
 }
 END_TEST
 
+static enum mailauth_status set_comment(struct mailauth_user *user, void *arg)
+{
+	(void)arg;
+	return mailauth_user_set_text(user, MAILAUTH_TEXT_COMMENT, "changed");
+}
+
+/* A server that was restarted after --prepare, and writes. */
+START_TEST(who_was_prepared_seals_with_the_new_key)
+{
+	struct mailauth *ctx = support_open("", NULL);
+	struct mailauth *server;
+
+	if (support_is_shared())
+		add_many(ctx, 3);
+	mailauth_free(&ctx);
+	if (!support_is_shared())
+		return;
+	ck_assert_uint_eq(rekey(MAILAUTH_REKEY_PREPARE, MAILAUTH_OK), 0);
+	server = open_as(MAILAUTH_OPEN_WRITE, NULL);
+	ck_assert_uint_eq(rekey(MAILAUTH_REKEY_SEAL, MAILAUTH_OK), 3);
+	ck_assert_uint_eq(rekey(MAILAUTH_REKEY_PRUNE, MAILAUTH_OK), 1);
+	support_status("update", mailauth_user_update(server, "user1", set_comment, NULL),
+		       MAILAUTH_OK);
+	mailauth_free(&server);
+	ctx = open_as(0, NULL);
+	check_many(ctx, 3);
+	mailauth_free(&ctx);
+}
+END_TEST
+
 START_TEST(goes_on_where_it_was_interrupted)
 {
 	struct mailauth *ctx = support_open("", NULL);
@@ -205,6 +242,8 @@ START_TEST(goes_on_where_it_was_interrupted)
 	mailauth_free(&old);
 	ck_assert_uint_eq(rekey(MAILAUTH_REKEY_PRUNE, MAILAUTH_OK), 0);
 	ck_assert_uint_eq(rekey(MAILAUTH_REKEY_SEAL, MAILAUTH_OK), 1);
+	/* Whoever wanted a new key has to know that there is none. */
+	ck_assert_ptr_nonnull(strstr(rekey_log.text, "run it again"));
 	ck_assert_int_eq(key_lines(""), 2);
 	ck_assert_uint_eq(rekey(MAILAUTH_REKEY_PRUNE, MAILAUTH_OK), 1);
 	ctx = open_as(0, NULL);
@@ -240,6 +279,7 @@ int main(void)
 	tcase_add_test(tcase, says_what_is_configured);
 	tcase_add_test(tcase, copies_to_another_file);
 	tcase_add_test(tcase, changes_the_key);
+	tcase_add_test(tcase, who_was_prepared_seals_with_the_new_key);
 	tcase_add_test(tcase, goes_on_where_it_was_interrupted);
 	tcase_add_test(tcase, the_key_file_has_an_end);
 	suite_add_tcase(suite, tcase);

@@ -137,7 +137,7 @@ static void put_batch(struct bench *bench, struct row *rows, struct ma_store_cha
 		name_of(from + i, &name);
 		need(ma_random(ma_engine(ctx)->crypto, nonce, sizeof(nonce)) == MAILAUTH_OK,
 		     "random");
-		need(ma_seal(&ctx->keyring, bench->cipher, &name, account,
+		need(ma_seal(ma_keyring_newest(&ctx->keyring), bench->cipher, &name, account,
 			     ma_span(nonce, sizeof(nonce)), &record) == MAILAUTH_OK,
 		     "sealing");
 		changes[i] = (struct ma_store_change){.key = ma_name_key(&name, rows[i].key),

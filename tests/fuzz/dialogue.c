@@ -254,8 +254,8 @@ static void store(struct mailauth *ctx, const struct ma_name *name,
 
 	FUZZ_CHECK(ma_random(ma_engine(ctx)->crypto, nonce, sizeof(nonce)) == MAILAUTH_OK);
 	FUZZ_CHECK(ma_cipher_new(ma_engine(ctx)->crypto, &cipher) == MAILAUTH_OK);
-	FUZZ_CHECK(ma_seal(&ctx->keyring, cipher, name, account, ma_span(nonce, sizeof(nonce)),
-			   &record) == MAILAUTH_OK);
+	FUZZ_CHECK(ma_seal(ma_keyring_newest(&ctx->keyring), cipher, name, account,
+			   ma_span(nonce, sizeof(nonce)), &record) == MAILAUTH_OK);
 	ma_cipher_free(&cipher);
 	change.record = ma_buf_span(&record);
 	FUZZ_CHECK(ctx->store->ops->apply(ctx->store, &change, 1, &conflict) == MAILAUTH_OK);

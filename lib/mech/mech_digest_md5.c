@@ -107,7 +107,7 @@ static bool find_group(struct ma_span secret, struct ma_span realm, struct group
 bool ma_digest_md5_find(struct ma_span secret, struct ma_span realm, bool full,
 			struct ma_span *ha1_out)
 {
-	struct group group;
+	struct group group = {.n_charsets = 0};
 
 	if (!find_group(secret, realm, &group))
 		return false;
@@ -680,7 +680,7 @@ static void try_secret(const struct response *response, struct ma_span secret,
 	bool full = ma_span_take_until(&rest, '@', &local);
 	bool has_authzid = response->has[AUTHZID];
 	struct proof nothing = {.fits = false};
-	struct group group;
+	struct group group = {.n_charsets = 0};
 
 	if (!find_group(secret, response->value[REALM], &group))
 		return;

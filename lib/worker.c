@@ -91,9 +91,7 @@ static enum mailauth_status unseal(struct mailauth *ctx, struct ma_worker *worke
 	if (status == MAILAUTH_OK)
 		see_key(ctx, ma_record_key_id(ma_span(worker->record, worker->record_len)));
 	if (status == MAILAUTH_E_CORRUPT)
-		ma_log(&ctx->log, MAILAUTH_LOG_ERROR, "store",
-		       "the record of %s in %s is damaged: %s; restore it from a backup, or delete "
-		       "and add the account",
+		ma_log(&ctx->log, MAILAUTH_LOG_ERROR, "store", "the record of %s in %s %s",
 		       name->text, ctx->config.store, why);
 	return status;
 }

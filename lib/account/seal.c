@@ -281,6 +281,8 @@ struct ma_key *ma_keyring_next(struct ma_keyring *keyring)
 	return NULL;
 }
 
+#define RESTORE "restore it from a backup, or delete and add the account"
+
 static const struct ma_key *find_key(const struct ma_keyring *keyring, uint32_t id)
 {
 	for (size_t i = keyring->n_keys; i > 0; i--)
@@ -309,14 +311,18 @@ enum mailauth_status ma_seal_open(const struct ma_keyring *keyring, struct ma_ci
 	enum mailauth_status status;
 
 	*plain_len_out = 0;
-	*why_out = "its form is not that of a record";
-	if (!ma_record_split(bytes, &record) || record.sealed.len < MA_GCM_TAG_LEN)
+	*why_out = "is damaged: its form is not that of a record; " RESTORE;
+	if (!ma_record_split(bytes, &record) || record.key_id == 0 ||
+	    record.sealed.len < MA_GCM_TAG_LEN)
 		return MAILAUTH_E_CORRUPT;
 	key = find_key(keyring, record.key_id);
-	*why_out = "the key that sealed it is not in the key file";
+	*why_out = "cannot be opened: the key that sealed it is not among this program's; if the "
+		   "key was "
+		   "changed, restart this program, else restore the key file";
 	if (key == NULL)
 		return MAILAUTH_E_CORRUPT;
-	*why_out = "its seal is broken: it was changed, or belongs to another account";
+	*why_out = "is damaged: its seal is broken: it was changed, or belongs to another "
+		   "account; " RESTORE;
 	status = ma_cipher_open(cipher,
 				&(struct ma_sealing){.key = key->bytes,
 						     .nonce = record.nonce.p,
@@ -325,7 +331,7 @@ enum mailauth_status ma_seal_open(const struct ma_keyring *keyring, struct ma_ci
 	if (status != MAILAUTH_OK)
 		return status;
 	*plain_len_out = record.sealed.len - MA_GCM_TAG_LEN;
-	*why_out = "it was sealed by a faulty program";
+	*why_out = "is damaged: it was sealed by a faulty program; " RESTORE;
 	if (!ma_record_decode_attributes(&record, account_out) ||
 	    !ma_record_decode_secrets(ma_span(plain, *plain_len_out), account_out))
 		return MAILAUTH_E_CORRUPT;

@@ -67,7 +67,7 @@ ma_keyring_save(const char *path, const struct ma_keyring *keyring, const struct
  * Opens a record. @plain has room for MA_RECORD_MAX bytes; @account_out then points into @bytes and
  * @plain. @plain_len_out: bytes of @plain to wipe, on failure too.
  * MAILAUTH_E_CORRUPT: damaged, moved from another account, or sealed with a key we lack; @why_out
- * says which, a constant.
+ * says which, and what to do: a constant, to go on behind "the record of NAME".
  */
 MA_MUST_CHECK enum mailauth_status
 ma_seal_open(const struct ma_keyring *keyring, struct ma_cipher *cipher, const struct ma_name *name,

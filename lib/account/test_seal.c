@@ -234,7 +234,7 @@ START_TEST(seals_with_the_newest_key_and_opens_with_all)
 		ck_assert_int_eq(open_as(&keyring, &alice, old_bytes, &why), MAILAUTH_OK);
 		ck_assert_int_eq(open_as(&keyring, &alice, new_bytes, &why), MAILAUTH_OK);
 	}
-	expect_corrupt(&old, &alice, new_bytes, "is not in the key file", "old keys", 0);
+	expect_corrupt(&old, &alice, new_bytes, "is not among this program", "old keys", 0);
 }
 END_TEST
 
@@ -245,12 +245,12 @@ START_TEST(refuses_a_record_sealed_with_another_key)
 	struct ma_keyring others = keyring;
 
 	others.keys[0].id = 6;
-	expect_corrupt(&others, &alice, bytes, "is not in the key file", "another id", 0);
+	expect_corrupt(&others, &alice, bytes, "is not among this program", "another id", 0);
 	others = keyring;
 	others.keys[0].bytes[31] ^= 1;
 	expect_corrupt(&others, &alice, bytes, "its seal is broken", "same id, another key", 0);
 	others.n_keys = 0;
-	expect_corrupt(&others, &alice, bytes, "is not in the key file", "no keys", 0);
+	expect_corrupt(&others, &alice, bytes, "is not among this program", "no keys", 0);
 }
 END_TEST
 

@@ -162,7 +162,8 @@ static inline const char *written(const char *format, struct ma_export_params pa
 	ck_assert_int_eq(fclose(params.out), 0);
 	ck_assert_msg(status == want, "%s: got %d (%s), want %d", entry->name, status, why, want);
 	ck_assert_msg(words != NULL ? strstr(why, words) != NULL : why[0] == '\0',
-		      "%s: got \"%s\", want ...%s...", entry->name, why, words);
+		      "%s: got \"%s\", want ...%s...", entry->name, why,
+		      words != NULL ? words : "");
 	return text;
 }
 

@@ -227,7 +227,7 @@ CASES = {
         ("saslconf", "warning", SMTPD), "in clear"),
     "auxprop_plugin_is_another": (
         f"sed -i 's/^auxprop_plugin.*/auxprop_plugin: ldapdb/' {SMTPD}",
-        ("saslconf", "info", SMTPD), "leaves mailauth out"),
+        ("saslconf", "warning", SMTPD), "leaves mailauth out"),
     "pwcheck_method_is_unknown": (
         f"sed -i 's/^pwcheck_method.*/pwcheck_method: auxprops/' {SMTPD}",
         ("saslconf", "error", SMTPD), "auxprops"),

@@ -30,10 +30,13 @@ static void say_next(enum mailauth_rekey step, uint64_t n)
 			     "run 'mailuser rekey'\n");
 		break;
 	case MAILAUTH_REKEY_SEAL:
-		(void)printf("%" PRIu64 " account%s sealed with the newest key\n"
-			     "next: make a new backup of the key file, then run 'mailuser rekey "
-			     "--prune' when all is well\n",
-			     n, plural(n));
+		(void)printf(
+			"%" PRIu64 " account%s sealed with the newest key\n"
+			"next: restart every server that was not restarted since 'mailuser "
+			"rekey --prepare': it knows the old key only, and tells its users to "
+			"try again later; make a new backup of the key file; then run 'mailuser "
+			"rekey --prune' when all is well\n",
+			n, plural(n));
 		break;
 	case MAILAUTH_REKEY_PRUNE:
 		(void)printf("%" PRIu64 " key%s removed that no account needs\n", n, plural(n));

@@ -1,18 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * check_realm.c - do servers add the realm that accounts have?
+ * check_realm.c - do servers, and default_realm, add the realm that accounts have?
  *
  * A user who types "alice" is looked for as alice@REALM, with the server's realm. If no account has
- * it, all of them are unknown, and only the log tells.
+ * it, all of them are unknown, and only the log tells. mailuser and PAM add default_realm.
  */
+#include <string.h>
 #include <strings.h>
 
 #include "doctor.h"
+
+static void check_default(struct doctor *doctor)
+{
+	const struct survey *survey = &doctor->survey;
+	const char *at = strchr(survey->last.text, '@');
+
+	if (!survey->is_done || at == NULL || survey->n_of_default > 0)
+		return;
+	ma_finding_add(
+		doctor, MA_FINDING_WARNING, doctor->config,
+		ma_text("no account is in default_realm '%s': mailuser and PAM take a name "
+			"without a realm for one of it",
+			doctor->default_realm)
+			.text,
+		ma_text("write 'default_realm = %s' there, or whichever realm you mean", at + 1)
+			.text);
+}
 
 static void run(struct doctor *doctor)
 {
 	const struct survey *survey = &doctor->survey;
 
+	check_default(doctor);
 	for (size_t i = 0; survey->is_done && i < doctor->n_servers; i++) {
 		const struct server *server = &doctor->servers[i];
 

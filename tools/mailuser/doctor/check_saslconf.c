@@ -102,6 +102,15 @@ static void check_lines(struct doctor *doctor, const struct server *server)
 		       ma_text("edit line %u of %s", server->sasl.bad_line, server->conf));
 }
 
+/* A file that names mailauth elsewhere, or a plugin that nobody knows, is not about another one. */
+static bool is_meant(const struct server *server, const char *plugins)
+{
+	const char *canon = ma_server_option(server, "canon_user_plugin");
+
+	return (canon != NULL && ma_word_in(canon, "mailauth")) ||
+	       !(ma_word_in(plugins, "sql") || ma_word_in(plugins, "ldapdb"));
+}
+
 /* Is it set up to ask libmailauth? Says so if it is not, but should. */
 static bool check_auxprop(struct doctor *doctor, const struct server *server)
 {
@@ -134,7 +143,8 @@ static bool check_auxprop(struct doctor *doctor, const struct server *server)
 			       .text,
 		       write_line(server, "auxprop_plugin", "mailauth"));
 	else if (!ma_word_in(plugins, "mailauth"))
-		report(doctor, server, MA_FINDING_INFO,
+		report(doctor, server,
+		       is_meant(server, plugins) ? MA_FINDING_WARNING : MA_FINDING_INFO,
 		       ma_text("'%sauxprop_plugin: %s' leaves mailauth out: accounts cannot log in "
 			       "here",
 			       server->prefix, plugins)

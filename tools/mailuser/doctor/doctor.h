@@ -115,6 +115,8 @@ struct survey {
 	uint64_t n_accounts;
 	uint64_t n_usable; /* may log in today */
 	uint64_t n_of_realm[MA_DOCTOR_SERVERS_MAX];
+	uint64_t n_of_default;	   /* in default_realm */
+	struct mailauth_name last; /* an account */
 	struct names no_password;
 	struct names no_mech;	  /* can serve nothing that is offered */
 	struct names crypt_alone; /* likewise, and a crypt hash is all they hold */

@@ -129,6 +129,9 @@ static void count(struct doctor *doctor, const struct mailauth_user *user)
 	for (size_t i = 0; i < doctor->n_servers; i++)
 		if (realm != NULL && strcasecmp(realm + 1, doctor->servers[i].realm) == 0)
 			survey->n_of_realm[i]++;
+	if (realm != NULL && strcasecmp(realm + 1, doctor->default_realm) == 0)
+		survey->n_of_default++;
+	(void)snprintf(survey->last.text, sizeof(survey->last.text), "%s", name);
 	ma_taken_look(doctor, user);
 	if (state == NULL) {
 		survey->n_usable++;
@@ -145,11 +148,9 @@ static void damaged(struct doctor *doctor, const char *name, uint64_t n)
 
 	if (n > MA_DOCTOR_NAMES_MAX)
 		return;
-	ma_finding_account(
-		doctor, MA_FINDING_ERROR, name,
-		doctor->n_complaints > 0 ? last->text : "the record is damaged",
-		"restore the store or the key file from a backup, or remove the account: "
-		"mailuser del NAME");
+	ma_finding_account(doctor, MA_FINDING_ERROR, name,
+			   doctor->n_complaints > 0 ? last->text : "the record is damaged",
+			   "see what it says; in the end remove the account: mailuser del NAME");
 }
 
 void ma_survey_take(struct doctor *doctor)

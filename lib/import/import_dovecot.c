@@ -119,6 +119,9 @@ static enum mailauth_status take_crypt(struct field *field)
 
 	if (text == NULL)
 		return refuse(field, "is not encoded as it says");
+	/* A file that is written from it would have another line. */
+	if (strpbrk(text, "\r\n") != NULL)
+		return refuse(field, "is no crypt(3) string");
 	ma_import_crypt(text, field->entry);
 	/* That there is no "!" does not say that the account is not locked. */
 	if (field->entry->locked == 0)

@@ -101,8 +101,8 @@ static enum mailauth_status make_decoys(const struct mailauth *ctx, struct ma_en
 {
 	/* 0 is no kind: the key of what is made for each name. */
 	make_decoy_key(ctx, 0, engine->decoy_key);
-	for (uint8_t kind = 1; kind <= MA_KIND_PASSWORD; kind++)
-		make_decoy_key(ctx, kind, engine->decoy_seeds[kind]);
+	for (unsigned int kind = 1; kind <= MA_KIND_PASSWORD; kind++)
+		make_decoy_key(ctx, (uint8_t)kind, engine->decoy_seeds[kind]);
 	return make_dummy(ctx, engine);
 }
 

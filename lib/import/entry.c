@@ -129,7 +129,7 @@ static enum mailauth_status append_secret(const struct mailauth_user *user, size
 static enum mailauth_status export_secrets(const struct mailauth_user *user, struct ma_buf *bytes,
 					   struct ma_entry *entry)
 {
-	size_t starts[MA_ENTRY_SECRETS_MAX];
+	size_t starts[MA_ENTRY_SECRETS_MAX] = {0};
 	size_t index = 0;
 	size_t part = 0;
 	const char *kind;

@@ -367,13 +367,10 @@ static void take_extra(struct dovecot *dovecot, char *extra, struct ma_entry *en
 			entry->locked = 1;
 		else if (is_word(name, "userdb_home") && entry->home == NULL)
 			entry->home = value;
-		else if (is_word(name, "userdb_uid") && entry->uid < 0 &&
-			 parse_uid(value, &entry->uid))
-			continue;
-		else if (is_word(name, "userdb_gid") && entry->gid < 0 &&
-			 parse_gid(value, &entry->gid))
-			continue;
-		else
+		else if (!(is_word(name, "userdb_uid") && entry->uid < 0 &&
+			   parse_uid(value, &entry->uid)) &&
+			 !(is_word(name, "userdb_gid") && entry->gid < 0 &&
+			   parse_gid(value, &entry->gid)))
 			leave_out(dovecot, name);
 	}
 }

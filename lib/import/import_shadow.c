@@ -287,7 +287,7 @@ static enum mailauth_status take_ages(char *const *fields, size_t n, struct ma_e
 	};
 
 	for (size_t i = 0; i < MA_ARRAY_SIZE(ages); i++) {
-		const char *text = i < n ? fields[i] : "";
+		const char *text = fields != NULL && i < n ? fields[i] : "";
 
 		if (!parse_days(text, ages[i].max, ages[i].out)) {
 			ma_why(why, "its %s, \"%.20s\", is no number from 0 to %lld", ages[i].name,

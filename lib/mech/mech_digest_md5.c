@@ -682,7 +682,7 @@ static void try_secret(const struct response *response, struct ma_span secret,
 	struct proof nothing = {.fits = false};
 	struct group group = {.n_charsets = 0};
 
-	if (!find_group(secret, response->value[REALM], &group))
+	if (!find_group(secret, response->value[REALM], &group) || n_forms(&group) == 0)
 		return;
 	/* What the other form proves is nothing, and takes as long. */
 	if (!group.has[full ? 1 : 0]) {
@@ -692,6 +692,8 @@ static void try_secret(const struct response *response, struct ma_span secret,
 	for (size_t latin1 = 0; latin1 < CHARSETS_MAX; latin1++) {
 		struct ma_span ha1 = hash_of(&group, full, latin1 != 0);
 
+		if (ha1.len != MA_MD5_LEN)
+			return;
 		try_hash(response, ha1, has_authzid, digest, proof);
 		/* An empty one is hashed by some clients and left out by others. */
 		if (has_authzid && response->value[AUTHZID].len == 0)

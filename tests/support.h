@@ -25,6 +25,9 @@ const char *support_path(const char *name);
 /* Writes a file in support_folder(), mode 0600; its path as above. */
 const char *support_file(const char *name, const void *content, size_t len);
 
+/* How often to repeat: @usual, or @full where scripts/test --full asks for the long form. */
+size_t support_rounds(size_t usual, size_t full);
+
 /* For tcase_add_checked_fixture(): no store, no key, as with CK_FORK=no tests share a folder. */
 void support_reset(void);
 

@@ -81,15 +81,22 @@ static enum mailauth_status visit(void *arg, struct ma_span key, struct ma_span 
 	return walk->take != NULL ? walk->take(walk, &name, record) : MAILAUTH_OK;
 }
 
-/* MAILAUTH_E_CORRUPT: some are damaged; each was logged. */
+/*
+ * MAILAUTH_E_CORRUPT: some are damaged, or the store itself, and not all can be found; logged. What
+ * can be reached was walked through all the same.
+ */
 static enum mailauth_status walk_all(struct walk *walk)
 {
+	struct ma_store *store = walk->ctx->store;
+	enum mailauth_status structure = store->ops->check(store);
 	enum mailauth_status status = ma_worker_take(walk->ctx, &walk->worker);
 
 	if (status != MAILAUTH_OK)
 		return status;
-	status = walk->ctx->store->ops->walk(walk->ctx->store, visit, walk);
+	status = store->ops->walk(store, visit, walk);
 	ma_worker_give_back(walk->ctx, &walk->worker);
+	if (structure != MAILAUTH_OK)
+		return structure;
 	return status == MAILAUTH_OK && walk->n_damaged > 0 ? MAILAUTH_E_CORRUPT : status;
 }
 

@@ -99,7 +99,8 @@ static enum mailauth_status unseal(struct mailauth *ctx, struct ma_worker *worke
 static enum mailauth_status damaged(struct mailauth *ctx, const struct ma_name *name)
 {
 	ma_log(&ctx->log, MAILAUTH_LOG_ERROR, "store",
-	       "the record of %s in %s is damaged: it is too long; delete and add the account",
+	       "the record of %s in %s is damaged: it is too long or cannot be read; restore the "
+	       "store from a backup, or delete and add the account",
 	       name->text, ctx->config.store);
 	return MAILAUTH_E_CORRUPT;
 }

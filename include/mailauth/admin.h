@@ -471,12 +471,14 @@ MAILAUTH_MUST_CHECK enum mailauth_status mailauth_store_stat(struct mailauth *ct
 							     struct mailauth_store_stat *stat_out);
 
 /**
- * mailauth_store_check() - open and decode every account
+ * mailauth_store_check() - look at the store's own structure, open and decode every account
  * @ctx:           the context
  * @n_good_out:    accounts in order
  * @n_damaged_out: accounts that are not; each is logged with its name (event "store")
  *
- * Return: MAILAUTH_OK, MAILAUTH_E_CORRUPT (some are damaged), _TEMPFAIL, _USAGE, _NOMEM
+ * Of a store with a damaged structure, those accounts are counted that can be reached.
+ *
+ * Return: MAILAUTH_OK, MAILAUTH_E_CORRUPT (some are damaged, or the structure is; logged), _TEMPFAIL, _USAGE, _NOMEM
  */
 MAILAUTH_MUST_CHECK enum mailauth_status
 mailauth_store_check(struct mailauth *ctx, uint64_t *n_good_out, uint64_t *n_damaged_out);

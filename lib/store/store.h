@@ -83,6 +83,8 @@ struct ma_store_ops {
 	/* Fills in all but the scheme. @n_dead counts those that a store opened for writing clears.
 	 */
 	enum mailauth_status (*stat)(struct ma_store *store, struct ma_store_stat *stat_out);
+	/* Looks for damage in the store's own structure, not in records. _CORRUPT: logged. */
+	enum mailauth_status (*check)(struct ma_store *store);
 	/* @conflict_out: a record was not as expected, and nothing was done. */
 	enum mailauth_status (*apply)(struct ma_store *store, const struct ma_store_change *changes,
 				      size_t n_changes, bool *conflict_out);

@@ -4,119 +4,34 @@
  *
  * lmdb:/path/to/accounts.mdb   (and its lock file accounts.mdb-lock)
  *
- * What is LMDB's own stays in here (lmdb.h, "Restrictions/caveats"):
- *  - A file is open at most once in a process, though a plugin, a PAM module and the program may
- *    all ask: a table counted by device and inode shares the environment. A reader's environment
- *    becomes a writer's when the first writer comes.
- *  - An environment does not survive fork(). The child forgets the parent's, which it must not even
- *    close, and opens its own.
- *  - Read transactions are kept and renewed: reading then makes no system call.
- *  - Growth by another process shows as MDB_MAP_RESIZED; no transaction may run while the new size
- *    is adopted, hence the gate.
- *  - LMDB waits for its writer without end. A lock on the file, taken first, waits until
- *    store_timeout: LMDB's own is then free.
- * Durable by default: MDB_NOSYNC and its kin are not used, so a commit survives loss of power, and
- * a writer killed at any moment leaves the last commit.
+ * The operations of store.h, and what an administrator is told when one fails. Environments and
+ * transactions are in lmdb_env.c and lmdb_txn.c; lmdb_check.c looks for damage in the file, here
+ * before each change of what is going to be changed.
  */
 #include "store/store.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <lmdb.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "store/lmdb_txn.h"
 #include "util/file.h"
 #include "util/mem.h"
 
-#define MODE	      0640
-#define LOCK_MODE     0660
-#define READERS_MAX   2046 /* processes and threads that read at once; takes 128 KiB */
-#define KEPT_READERS  16   /* read transactions kept for renewal */
-#define POLL_FIRST_MS 1	   /* between two looks at the writers' lock, doubled up to... */
-#define POLL_MAX_MS   16
+#define MODE	       0640
+#define KEY_MAX	       511 /* LMDB's own limit */
+#define CHECKED_BY_WAY 16  /* changes; for more at once, all pages are checked */
 
 extern const struct ma_store_ops ma_store_lmdb;
 
-/* One environment; shared by the stores of a process. */
-struct env {
-	struct env *next;
-	dev_t dev;
-	ino_t ino;
-	unsigned int refs;
-	unsigned int born; /* the fork generation it belongs to */
-	bool writable;
-	MDB_env *mdb;		 /* NULL: could not be opened again; see reopen() */
-	MDB_dbi dbi;		 /* LMDB's main database, the only one */
-	pthread_rwlock_t gate;	 /* read: in a transaction. write: changing the map */
-	pthread_mutex_t writing; /* the file's lock is the process's, not the thread's */
-	_Atomic(MDB_txn *) kept[KEPT_READERS];
-};
-
 struct lmdb_store {
 	struct ma_store base;
-	_Atomic(struct env *) env;
-	bool write;
+	_Atomic(struct ma_lmdb_env *) env;
 	uint64_t timeout_s;
-	uint64_t map_size;
 	const struct ma_log *log;
-	char path[PATH_MAX - sizeof("-lock")];
+	struct ma_lmdb_file file;
 };
-
-/* The table is the process's, because LMDB's restriction is. */
-static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct env *table;
-static struct env *abandoned;  /* the parents': kept within reach of leak checkers, never used */
-static atomic_uint generation; /* goes up in the child of each fork */
-static pthread_once_t watch_forks = PTHREAD_ONCE_INIT;
-
-/*
- * Nobody may be writing: the child would inherit the lock on the file, and hold it for as long as
- * it lives if the parent is killed.
- */
-static void before_fork(void)
-{
-	(void)pthread_mutex_lock(&table_lock);
-	for (struct env *env = table; env != NULL; env = env->next)
-		(void)pthread_mutex_lock(&env->writing);
-}
-
-static void let_write(void)
-{
-	for (struct env *env = table; env != NULL; env = env->next)
-		(void)pthread_mutex_unlock(&env->writing);
-}
-
-static void after_fork_in_parent(void)
-{
-	let_write();
-	(void)pthread_mutex_unlock(&table_lock);
-}
-
-/* Closing the inherited environments would free the parent's reader slots: they are left alone. */
-static void after_fork_in_child(void)
-{
-	struct env **end = &abandoned;
-
-	let_write();
-	while (*end != NULL)
-		end = &(*end)->next;
-	*end = table;
-	table = NULL;
-	atomic_fetch_add(&generation, 1);
-	(void)pthread_mutex_unlock(&table_lock);
-}
-
-static void start_watch(void)
-{
-	(void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-}
 
 static enum mailauth_status away(const struct lmdb_store *store, const char *doing, int error)
 {
@@ -152,234 +67,38 @@ static enum mailauth_status away(const struct lmdb_store *store, const char *doi
 	case MDB_VERSION_MISMATCH:
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
+	case MDB_CURSOR_FULL:
+	case MA_LMDB_DAMAGED:
 		cure = "; the file is damaged: restore it from a backup";
 		break;
 	default:
 		break;
 	}
-	ma_log(store->log, MAILAUTH_LOG_ERROR, "store", "%s %s: %s%s", doing, store->path,
-	       mdb_strerror(error), cure);
+	ma_log(store->log, MAILAUTH_LOG_ERROR, "store", "%s %s: %s%s", doing, store->file.path,
+	       error == MA_LMDB_DAMAGED ? "LMDB cannot read it" : mdb_strerror(error), cure);
 	return error == ENOMEM ? MAILAUTH_E_NOMEM : MAILAUTH_E_TEMPFAIL;
 }
 
-/*
- * A lock file that root's LMDB would make could not be written by the group, so it is made first,
- * like the store's own: opened O_EXCL, because closing one that is in use drops this process's
- * locks on it.
- */
-static int make_lock_file(const char *path, gid_t group)
+static enum mailauth_status damaged(const struct lmdb_store *store, const char *doing,
+				    const struct ma_lmdb_damage *damage)
 {
-	char lock[PATH_MAX];
-	int error;
-
-	(void)snprintf(lock, sizeof(lock), "%s-lock", path);
-	error = ma_file_create(lock, LOCK_MODE, group, ma_span(NULL, 0));
-	return error == EEXIST ? 0 : error;
+	ma_log(store->log, MAILAUTH_LOG_ERROR, "store",
+	       "%s %s: the file is damaged: page %llu %s; restore it from a backup", doing,
+	       store->file.path, (unsigned long long)damage->page, damage->what);
+	return MAILAUTH_E_TEMPFAIL;
 }
 
-/* LMDB leaves the descriptor of the data to programs that a server starts. */
-static void close_on_exec(MDB_env *mdb)
+/* This process's environment. */
+static enum mailauth_status current(struct lmdb_store *store, struct ma_lmdb_env **env_out)
 {
-	int fd;
+	struct ma_lmdb_damage damage;
+	int error = ma_lmdb_env_take(&store->file, &store->env, env_out, &damage);
 
-	if (mdb_env_get_fd(mdb, &fd) == 0)
-		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
-/* Once and for all: lmdb.h allows no two threads in mdb_dbi_open(). */
-static int open_dbi(MDB_env *mdb, MDB_dbi *dbi_out)
-{
-	MDB_txn *txn;
-	int error = mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn);
-
-	if (error != 0)
-		return error;
-	error = mdb_dbi_open(txn, NULL, 0, dbi_out);
-	mdb_txn_abort(txn);
-	return error;
-}
-
-static int open_mdb(const struct lmdb_store *store, bool write, MDB_env **mdb_out, MDB_dbi *dbi_out)
-{
-	unsigned int flags = MDB_NOSUBDIR | MDB_NOTLS | (write ? 0 : MDB_RDONLY);
-	MDB_env *mdb;
-	int error = mdb_env_create(&mdb);
-
-	*mdb_out = NULL;
-	if (error != 0)
-		return error;
-	error = mdb_env_set_maxreaders(mdb, READERS_MAX);
-	/* A reader takes the size from the file. */
-	if (error == 0 && write)
-		error = mdb_env_set_mapsize(mdb, store->map_size);
 	if (error == 0)
-		error = mdb_env_open(mdb, store->path, flags, MODE);
-	if (error != 0) {
-		mdb_env_close(mdb);
-		return error;
-	}
-	close_on_exec(mdb);
-	error = open_dbi(mdb, dbi_out);
-	if (error != 0) {
-		mdb_env_close(mdb);
-		return error;
-	}
-	*mdb_out = mdb;
-	return 0;
-}
-
-static void drop_kept(struct env *env)
-{
-	for (size_t i = 0; i < MA_ARRAY_SIZE(env->kept); i++) {
-		MDB_txn *txn = atomic_exchange(&env->kept[i], NULL);
-
-		if (txn != NULL)
-			mdb_txn_abort(txn);
-	}
-}
-
-/* With nobody inside. */
-static void close_mdb(struct env *env)
-{
-	drop_kept(env);
-	if (env->mdb != NULL)
-		mdb_env_close(env->mdb);
-	env->mdb = NULL;
-}
-
-static void env_free(struct env *env)
-{
-	close_mdb(env);
-	(void)pthread_rwlock_destroy(&env->gate);
-	(void)pthread_mutex_destroy(&env->writing);
-	ma_free(env);
-}
-
-static int env_new(const struct lmdb_store *store, const struct stat *st, struct env **env_out)
-{
-	struct env *env = ma_alloc(sizeof(*env));
-	int error;
-
-	if (env == NULL)
-		return ENOMEM;
-	env->dev = st->st_dev;
-	env->ino = st->st_ino;
-	env->refs = 1;
-	env->born = atomic_load(&generation);
-	env->writable = store->write;
-	(void)pthread_rwlock_init(&env->gate, NULL);
-	(void)pthread_mutex_init(&env->writing, NULL);
-	error = make_lock_file(store->path, st->st_gid);
-	/* Whoever may not make it may still find it usable; LMDB will tell. */
-	if (error == 0 || error == EACCES || error == EROFS)
-		error = open_mdb(store, store->write, &env->mdb, &env->dbi);
-	if (error != 0) {
-		env_free(env);
-		return error;
-	}
-	env->next = table;
-	table = env;
-	*env_out = env;
-	return 0;
-}
-
-/* The first writer of a process comes after readers: closed and opened again, with nobody inside.
- */
-static int make_writable(struct env *env, const struct lmdb_store *store)
-{
-	int error = 0;
-
-	/* Tried before anything is closed: in a jail the file could not be opened again at all. */
-	if (faccessat(AT_FDCWD, store->path, R_OK | W_OK, AT_EACCESS) != 0)
-		return errno;
-	(void)pthread_rwlock_wrlock(&env->gate);
-	close_mdb(env);
-	error = open_mdb(store, true, &env->mdb, &env->dbi);
-	env->writable = error == 0;
-	if (error != 0)
-		(void)open_mdb(store, false, &env->mdb, &env->dbi);
-	(void)pthread_rwlock_unlock(&env->gate);
-	return error;
-}
-
-/* Opens again what is @broken (after MDB_PANIC) or could not be opened again before. */
-static int reopen(struct env *env, const struct lmdb_store *store, bool is_broken)
-{
-	struct stat st;
-	int error = 0;
-
-	if (stat(store->path, &st) != 0)
-		return errno;
-	if (st.st_dev != env->dev || st.st_ino != env->ino)
-		return ESTALE;
-	(void)pthread_rwlock_wrlock(&env->gate);
-	if (is_broken)
-		close_mdb(env);
-	if (env->mdb == NULL)
-		error = open_mdb(store, env->writable, &env->mdb, &env->dbi);
-	(void)pthread_rwlock_unlock(&env->gate);
-	return error;
-}
-
-static int share_env(const struct lmdb_store *store, struct env **env_out)
-{
-	struct env *env = table;
-	struct stat st;
-	int error = 0;
-
-	if (stat(store->path, &st) != 0)
-		return errno;
-	if (!S_ISREG(st.st_mode))
-		return EINVAL;
-	/* The lock file goes by the name: under another name there would be no common lock. */
-	if (st.st_nlink > 1)
-		return EMLINK;
-	while (env != NULL && (env->dev != st.st_dev || env->ino != st.st_ino))
-		env = env->next;
-	if (env == NULL)
-		return env_new(store, &st, env_out);
-	if (store->write && !env->writable)
-		error = make_writable(env, store);
-	else
-		error = reopen(env, store, false);
-	if (error != 0)
-		return error;
-	env->refs++;
-	*env_out = env;
-	return 0;
-}
-
-static void release_env(struct env *env)
-{
-	struct env **at = &table;
-
-	if (env->born != atomic_load(&generation) || --env->refs > 0)
-		return;
-	while (*at != env)
-		at = &(*at)->next;
-	*at = env->next;
-	env_free(env);
-}
-
-/* This process's environment: after a fork, a new one. NULL: logged. */
-static struct env *current(struct lmdb_store *store)
-{
-	struct env *env = atomic_load(&store->env);
-	int error = 0;
-
-	if (env != NULL && env->born == atomic_load_explicit(&generation, memory_order_relaxed))
-		return env;
-	(void)pthread_mutex_lock(&table_lock);
-	env = atomic_load(&store->env);
-	if (env == NULL || env->born != atomic_load(&generation)) {
-		env = NULL;
-		error = share_env(store, &env);
-		atomic_store(&store->env, env);
-	}
-	(void)pthread_mutex_unlock(&table_lock);
-	if (error != 0)
-		(void)away(store, "cannot open store", error);
-	return env;
+		return MAILAUTH_OK;
+	if (error == MA_LMDB_DAMAGED)
+		return damaged(store, "cannot open store", &damage);
+	return away(store, "cannot open store", error);
 }
 
 static enum mailauth_status new_store(const struct ma_store_params *params,
@@ -391,19 +110,19 @@ static enum mailauth_status new_store(const struct ma_store_params *params,
 	if (store == NULL)
 		return MAILAUTH_E_NOMEM;
 	store->base.ops = &ma_store_lmdb;
-	store->write = params->write;
+	store->file.write = params->write;
 	store->timeout_s = params->timeout_s;
-	store->map_size = params->map_size;
+	store->file.map_size = params->map_size;
 	store->log = params->log;
 	if (params->address.len == 0 || params->address.p[0] != '/' ||
-	    params->address.len >= sizeof(store->path)) {
+	    params->address.len >= sizeof(store->file.path)) {
 		ma_log(params->log, MAILAUTH_LOG_ERROR, "store",
 		       "lmdb: needs an absolute path of a file, as in "
 		       "lmdb:/var/lib/mailauth/accounts.mdb");
 		ma_free(store);
 		return MAILAUTH_E_CONFIG;
 	}
-	memcpy(store->path, params->address.p, params->address.len);
+	memcpy(store->file.path, params->address.p, params->address.len);
 	*store_out = store;
 	return MAILAUTH_OK;
 }
@@ -414,32 +133,26 @@ static void follow_links(struct lmdb_store *store)
 	char real[PATH_MAX];
 
 	/* What cannot be resolved cannot be opened, and that is where it is reported. */
-	if (realpath(store->path, real) != NULL && strlen(real) < sizeof(store->path))
-		memcpy(store->path, real, strlen(real) + 1);
+	if (realpath(store->file.path, real) != NULL && strlen(real) < sizeof(store->file.path))
+		memcpy(store->file.path, real, strlen(real) + 1);
 }
 
 static enum mailauth_status lmdb_open(const struct ma_store_params *params,
 				      struct ma_store **store_out)
 {
+	struct ma_lmdb_env *env;
 	struct lmdb_store *store;
 	enum mailauth_status status = new_store(params, &store);
-	struct env *env = NULL;
-	int error;
 
 	*store_out = NULL;
 	if (status != MAILAUTH_OK)
 		return status;
 	follow_links(store);
-	(void)pthread_once(&watch_forks, start_watch);
-	(void)pthread_mutex_lock(&table_lock);
-	error = share_env(store, &env);
-	(void)pthread_mutex_unlock(&table_lock);
-	if (error != 0) {
-		status = away(store, "cannot open store", error);
+	status = current(store, &env);
+	if (status != MAILAUTH_OK) {
 		ma_free(store);
 		return status;
 	}
-	atomic_store(&store->env, env);
 	*store_out = &store->base;
 	return MAILAUTH_OK;
 }
@@ -447,145 +160,26 @@ static enum mailauth_status lmdb_open(const struct ma_store_params *params,
 static void lmdb_close(struct ma_store **base)
 {
 	struct lmdb_store *store = (struct lmdb_store *)*base;
-	struct env *env;
 
 	if (store == NULL)
 		return;
-	(void)pthread_mutex_lock(&table_lock);
-	env = atomic_load(&store->env);
-	if (env != NULL)
-		release_env(env);
-	(void)pthread_mutex_unlock(&table_lock);
+	ma_lmdb_env_release(&store->env);
 	ma_free(store);
 	*base = NULL;
 }
 
-/* Another process made the map larger: take its size when nobody is inside. */
-static int adopt_size(struct env *env)
+static bool is_damage(int error)
 {
-	int error;
-
-	(void)pthread_rwlock_wrlock(&env->gate);
-	drop_kept(env);
-	error = env->mdb != NULL ? mdb_env_set_mapsize(env->mdb, 0) : ENODEV;
-	/* LMDB unmaps first; if it cannot map again it would read where nothing is any more. */
-	if (error != 0)
-		close_mdb(env);
-	(void)pthread_rwlock_unlock(&env->gate);
-	return error;
+	return error == MA_LMDB_DAMAGED || error == MDB_CORRUPTED || error == MDB_PAGE_NOTFOUND ||
+	       error == MDB_CURSOR_FULL;
 }
 
-static MDB_txn *take_kept(struct env *env)
+static enum mailauth_status read_status(const struct lmdb_store *store, int error)
 {
-	for (size_t i = 0; i < MA_ARRAY_SIZE(env->kept); i++) {
-		MDB_txn *txn = NULL;
-
-		if (atomic_load_explicit(&env->kept[i], memory_order_relaxed) != NULL)
-			txn = atomic_exchange(&env->kept[i], NULL);
-		if (txn != NULL)
-			return txn;
-	}
-	return NULL;
-}
-
-static void keep(struct env *env, MDB_txn *txn)
-{
-	mdb_txn_reset(txn);
-	for (size_t i = 0; i < MA_ARRAY_SIZE(env->kept); i++) {
-		MDB_txn *none = NULL;
-
-		if (atomic_load_explicit(&env->kept[i], memory_order_relaxed) == NULL &&
-		    atomic_compare_exchange_strong(&env->kept[i], &none, txn))
-			return;
-	}
-	mdb_txn_abort(txn);
-}
-
-static int begin_read(struct env *env, MDB_txn **txn_out)
-{
-	MDB_txn *txn = take_kept(env);
-	int dead;
-	int error;
-
-	*txn_out = NULL;
-	if (txn == NULL) {
-		error = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
-		if (error == MDB_READERS_FULL && mdb_reader_check(env->mdb, &dead) == 0)
-			error = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
-	} else {
-		error = mdb_txn_renew(txn);
-		if (error != 0)
-			mdb_txn_abort(txn);
-	}
 	if (error == 0)
-		*txn_out = txn;
-	return error;
-}
-
-/* Runs @read in a read transaction. What it copies out is whole: it sees one commit. */
-struct reading {
-	int (*read)(MDB_txn *txn, MDB_dbi dbi, struct reading *reading);
-	struct ma_span key;
-	struct ma_buf *key_out;
-	struct ma_buf *record_out;
-	ma_visit_fn *visit;
-	void *visit_arg;
-	enum mailauth_status visit_status;
-	struct ma_store_stat *stat_out;
-	uint64_t map_size;
-};
-
-static int read_once(struct env *env, struct reading *reading)
-{
-	MDB_txn *txn;
-	int error;
-
-	(void)pthread_rwlock_rdlock(&env->gate);
-	if (env->mdb == NULL) {
-		(void)pthread_rwlock_unlock(&env->gate);
-		return ENODEV;
-	}
-	error = begin_read(env, &txn);
-	if (error == 0) {
-		error = reading->read(txn, env->dbi, reading);
-		keep(env, txn);
-	}
-	(void)pthread_rwlock_unlock(&env->gate);
-	return error;
-}
-
-/* After what cure() can mend, the transaction is worth a second try. */
-static bool is_curable(int error)
-{
-	return error == MDB_MAP_RESIZED || error == ENODEV || error == MDB_PANIC;
-}
-
-static int cure(struct env *env, const struct lmdb_store *store, int error)
-{
-	if (error == MDB_MAP_RESIZED)
-		return adopt_size(env);
-	return reopen(env, store, error == MDB_PANIC);
-}
-
-static enum mailauth_status run_reading(struct ma_store *base, struct reading *reading)
-{
-	struct lmdb_store *store = (struct lmdb_store *)base;
-	struct env *env = current(store);
-	int error;
-
-	if (env == NULL)
-		return MAILAUTH_E_TEMPFAIL;
-	error = read_once(env, reading);
-	if (is_curable(error) && cure(env, store, error) == 0)
-		error = read_once(env, reading);
-	if (error == MDB_NOTFOUND)
-		return MAILAUTH_E_NOTFOUND;
-	if (error != 0)
-		return away(store, "cannot read store", error);
-	/* A record larger than any of ours is not one of ours. */
-	if (reading->record_out != NULL && ma_buf_status(reading->record_out) != MAILAUTH_OK)
-		return MAILAUTH_E_CORRUPT;
-	return MAILAUTH_OK;
+		return MAILAUTH_OK;
+	return error == MDB_NOTFOUND ? MAILAUTH_E_NOTFOUND
+				     : away(store, "cannot read store", error);
 }
 
 /* lmdb.h asks for the address of bytes it promises not to change. */
@@ -599,99 +193,199 @@ static MDB_val val(struct ma_span span)
 	return (MDB_val){.mv_size = span.len, .mv_data = address.out};
 }
 
-static int read_get(MDB_txn *txn, MDB_dbi dbi, struct reading *reading)
+struct wanted {
+	struct ma_span key;
+	struct ma_buf *record_out;
+};
+
+/* One that is too long is not even read, for its length may be damaged; it stays too long. */
+static void put_record(struct ma_buf *out, const MDB_val *record)
 {
-	MDB_val key = val(reading->key);
+	static const uint8_t too_long[MA_STORE_RECORD_MAX + 1];
+
+	if (record->mv_size > MA_STORE_RECORD_MAX)
+		ma_buf_put(out, ma_span(too_long, sizeof(too_long)));
+	else
+		ma_buf_put(out, ma_span(record->mv_data, record->mv_size));
+}
+
+static int read_get(MDB_txn *txn, MDB_dbi dbi, void *arg)
+{
+	const struct wanted *wanted = arg;
+	MDB_val key = val(wanted->key);
 	MDB_val record;
 	int error = mdb_get(txn, dbi, &key, &record);
 
 	if (error == 0)
-		ma_buf_put(reading->record_out, ma_span(record.mv_data, record.mv_size));
+		put_record(wanted->record_out, &record);
 	return error;
 }
 
 static enum mailauth_status lmdb_get(struct ma_store *base, struct ma_span key,
 				     struct ma_buf *record)
 {
-	return run_reading(base,
-			   &(struct reading){.read = read_get, .key = key, .record_out = record});
-}
-
-static int find_next(MDB_cursor *cursor, struct reading *reading)
-{
-	MDB_val key = val(reading->key);
-	MDB_val record;
+	struct lmdb_store *store = (struct lmdb_store *)base;
+	struct wanted wanted = {.key = key, .record_out = record};
+	struct ma_lmdb_env *env;
+	enum mailauth_status status;
 	int error;
 
-	error = mdb_cursor_get(cursor, &key, &record,
-			       reading->key.len > 0 ? MDB_SET_RANGE : MDB_FIRST);
-	if (error == 0 && ma_span_equal(ma_span(key.mv_data, key.mv_size), reading->key))
-		error = mdb_cursor_get(cursor, &key, &record, MDB_NEXT);
-	while (error == 0 && key.mv_size > MA_STORE_KEY_MAX)
-		error = mdb_cursor_get(cursor, &key, &record, MDB_NEXT);
+	status = current(store, &env);
+	if (status != MAILAUTH_OK)
+		return status;
+	error = ma_lmdb_read(env, &store->file, read_get, &wanted);
+	status = read_status(store, error);
+	/* The caller knows whose it is, and says so. */
+	if (is_damage(error) || (error == 0 && ma_buf_status(record) != MAILAUTH_OK))
+		status = MAILAUTH_E_CORRUPT;
+	return status;
+}
+
+/* Where a walk is. LMDB's cursors have to be closed, even if reading with them faulted. */
+struct position {
+	MDB_cursor *cursor; /* NULL: at the start, behind @last if that is not empty */
+	uint8_t last[KEY_MAX];
+	size_t last_len;
+	struct ma_buf *key_out;
+	struct ma_buf *record_out;
+};
+
+static bool is_behind(const struct position *position, const MDB_val *key)
+{
+	size_t len = position->last_len < key->mv_size ? position->last_len : key->mv_size;
+	int order = len > 0 ? memcmp(key->mv_data, position->last, len) : 0;
+
+	return order > 0 || (order == 0 && key->mv_size > position->last_len);
+}
+
+/* The next one, of any length. On damaged pages a walk could go in circles: it goes up, or ends. */
+static int advance(struct position *position, MDB_cursor_op op, MDB_val *key, MDB_val *record)
+{
+	int error = mdb_cursor_get(position->cursor, key, record, op);
+
+	if (error == 0 && op == MDB_SET_RANGE &&
+	    ma_span_equal(ma_span(key->mv_data, key->mv_size),
+			  ma_span(position->last, position->last_len)))
+		error = mdb_cursor_get(position->cursor, key, record, MDB_NEXT);
 	if (error != 0)
 		return error;
-	ma_buf_put(reading->key_out, ma_span(key.mv_data, key.mv_size));
-	ma_buf_put(reading->record_out, ma_span(record.mv_data, record.mv_size));
+	if (key->mv_size > sizeof(position->last) || !is_behind(position, key))
+		return MDB_CORRUPTED;
+	memcpy(position->last, key->mv_data, key->mv_size);
+	position->last_len = key->mv_size;
 	return 0;
 }
 
-static int read_next(MDB_txn *txn, MDB_dbi dbi, struct reading *reading)
+static int read_here(MDB_txn *txn, MDB_dbi dbi, void *arg)
 {
-	MDB_cursor *cursor;
-	int error = mdb_cursor_open(txn, dbi, &cursor);
+	struct position *position = arg;
+	MDB_val key = val(ma_span(position->last, position->last_len));
+	MDB_val record;
+	MDB_cursor_op op = MDB_NEXT;
+	int error = 0;
 
+	if (position->cursor == NULL) {
+		op = position->last_len > 0 ? MDB_SET_RANGE : MDB_FIRST;
+		error = mdb_cursor_open(txn, dbi, &position->cursor);
+	}
+	if (error == 0)
+		error = advance(position, op, &key, &record);
+	while (error == 0 && key.mv_size > MA_STORE_KEY_MAX)
+		error = advance(position, MDB_NEXT, &key, &record);
 	if (error != 0)
 		return error;
-	error = find_next(cursor, reading);
-	mdb_cursor_close(cursor);
-	return error;
+	ma_buf_put(position->key_out, ma_span(key.mv_data, key.mv_size));
+	put_record(position->record_out, &record);
+	return 0;
+}
+
+static int close_cursor(MDB_txn *txn, MDB_dbi dbi, void *arg)
+{
+	(void)txn;
+	(void)dbi;
+	mdb_cursor_close(arg);
+	return 0;
+}
+
+static void end_position(struct ma_lmdb_env *env, MDB_txn *txn, const struct position *position)
+{
+	if (position->cursor != NULL)
+		(void)ma_lmdb_step(env, txn, close_cursor, position->cursor);
+	ma_lmdb_end(env, txn);
 }
 
 static enum mailauth_status lmdb_next(struct ma_store *base, struct ma_span after,
 				      struct ma_buf *key, struct ma_buf *record)
 {
-	return run_reading(base, &(struct reading){.read = read_next,
-						   .key = after,
-						   .key_out = key,
-						   .record_out = record});
+	struct lmdb_store *store = (struct lmdb_store *)base;
+	struct position position = {.key_out = key, .record_out = record};
+	struct ma_lmdb_env *env;
+	MDB_txn *txn;
+	enum mailauth_status status;
+	int error;
+
+	status = current(store, &env);
+	if (status != MAILAUTH_OK)
+		return status;
+	position.last_len = after.len < sizeof(position.last) ? after.len : sizeof(position.last);
+	if (after.len > 0)
+		memcpy(position.last, after.p, position.last_len);
+	error = ma_lmdb_begin(env, &store->file, &txn);
+	if (error == 0) {
+		error = ma_lmdb_step(env, txn, read_here, &position);
+		end_position(env, txn, &position);
+	}
+	if (error == 0 && ma_buf_status(record) != MAILAUTH_OK)
+		return MAILAUTH_E_CORRUPT;
+	return read_status(store, error);
 }
 
-static int visit_all(MDB_cursor *cursor, struct reading *reading)
+/* Each record is copied out before it is shown: the visitor must not be in a guard. */
+static int visit_all(struct ma_lmdb_env *env, MDB_txn *txn, struct position *position,
+		     ma_visit_fn *visit, void *arg, enum mailauth_status *status_out)
 {
-	MDB_val key;
-	MDB_val record;
-	int error = mdb_cursor_get(cursor, &key, &record, MDB_FIRST);
+	int error = ma_lmdb_step(env, txn, read_here, position);
 
-	reading->visit_status = MAILAUTH_OK;
-	while (error == 0 && reading->visit_status == MAILAUTH_OK) {
-		if (key.mv_size <= MA_STORE_KEY_MAX)
-			reading->visit_status = reading->visit(
-				reading->visit_arg, ma_span(key.mv_data, key.mv_size),
-				ma_span(record.mv_data, record.mv_size));
-		error = mdb_cursor_get(cursor, &key, &record, MDB_NEXT);
+	while (error == 0) {
+		*status_out = ma_buf_status(position->record_out);
+		if (*status_out == MAILAUTH_OK)
+			*status_out = visit(arg, ma_buf_span(position->key_out),
+					    ma_buf_span(position->record_out));
+		if (*status_out != MAILAUTH_OK)
+			return 0;
+		ma_buf_reset(position->key_out);
+		ma_buf_reset(position->record_out);
+		error = ma_lmdb_step(env, txn, read_here, position);
 	}
 	return error == MDB_NOTFOUND ? 0 : error;
 }
 
-static int read_walk(MDB_txn *txn, MDB_dbi dbi, struct reading *reading)
-{
-	MDB_cursor *cursor;
-	int error = mdb_cursor_open(txn, dbi, &cursor);
-
-	if (error != 0)
-		return error;
-	error = visit_all(cursor, reading);
-	mdb_cursor_close(cursor);
-	return error;
-}
-
 static enum mailauth_status lmdb_walk(struct ma_store *base, ma_visit_fn *visit, void *arg)
 {
-	struct reading reading = {.read = read_walk, .visit = visit, .visit_arg = arg};
-	enum mailauth_status status = run_reading(base, &reading);
+	struct lmdb_store *store = (struct lmdb_store *)base;
+	MA_CLEANUP(ma_buf_clear) struct ma_buf key = ma_buf(MA_STORE_KEY_MAX);
+	MA_CLEANUP(ma_buf_clear) struct ma_buf record = ma_buf(MA_STORE_RECORD_MAX + 1);
+	struct position position = {.key_out = &key, .record_out = &record};
+	struct ma_lmdb_env *env;
+	enum mailauth_status status = MAILAUTH_OK;
+	MDB_txn *txn;
+	int error;
 
-	return status == MAILAUTH_OK ? reading.visit_status : status;
+	status = current(store, &env);
+	if (status != MAILAUTH_OK)
+		return status;
+	/* Grown before the first guard: what grows in one is lost if that faults. */
+	if (ma_buf_reserve(&key, MA_STORE_KEY_MAX) == NULL ||
+	    ma_buf_reserve(&record, MA_STORE_RECORD_MAX + 1) == NULL)
+		return MAILAUTH_E_NOMEM;
+	ma_buf_reset(&key);
+	ma_buf_reset(&record);
+	error = ma_lmdb_begin(env, &store->file, &txn);
+	if (error != 0)
+		return read_status(store, error);
+	error = visit_all(env, txn, &position, visit, arg, &status);
+	end_position(env, txn, &position);
+	return error == 0 ? status : read_status(store, error);
 }
 
 /* Lines of "pid thread transaction", after a line of titles; digits begin one. */
@@ -705,9 +399,9 @@ static int count_reader(const char *line, void *arg)
 	return 0;
 }
 
-static int read_stat(MDB_txn *txn, MDB_dbi dbi, struct reading *reading)
+static int read_stat(MDB_txn *txn, MDB_dbi dbi, void *arg)
 {
-	struct ma_store_stat *out = reading->stat_out;
+	struct ma_store_stat *out = arg;
 	MDB_env *mdb = mdb_txn_env(txn);
 	MDB_envinfo info;
 	MDB_stat stat;
@@ -728,27 +422,65 @@ static int read_stat(MDB_txn *txn, MDB_dbi dbi, struct reading *reading)
 			  (uint64_t)stat.ms_psize;
 	out->bytes_file = (uint64_t)st.st_size;
 	/* LMDB has the largest that any program asked for; ours may stop before that. */
-	out->bytes_max = info.me_mapsize < reading->map_size ? info.me_mapsize : reading->map_size;
+	if (info.me_mapsize < out->bytes_max)
+		out->bytes_max = info.me_mapsize;
 	return mdb_reader_list(mdb, count_reader, &out->n_readers) < 0 ? EIO : 0;
 }
 
 static enum mailauth_status lmdb_stat(struct ma_store *base, struct ma_store_stat *stat_out)
 {
 	struct lmdb_store *store = (struct lmdb_store *)base;
-	struct env *env = current(store);
-	int dead = 0;
+	struct ma_lmdb_env *env;
+	enum mailauth_status status;
+	int error = 0;
 
-	*stat_out = (struct ma_store_stat){0};
-	if (env == NULL)
-		return MAILAUTH_E_TEMPFAIL;
-	(void)pthread_rwlock_rdlock(&env->gate);
-	if (store->write && env->mdb != NULL && mdb_reader_check(env->mdb, &dead) == 0)
-		stat_out->n_dead = (uint64_t)dead;
-	(void)pthread_rwlock_unlock(&env->gate);
-	return run_reading(base, &(struct reading){.read = read_stat,
-						   .stat_out = stat_out,
-						   .map_size = store->map_size});
+	*stat_out = (struct ma_store_stat){.bytes_max = store->file.map_size};
+	status = current(store, &env);
+	if (status != MAILAUTH_OK)
+		return status;
+	if (store->file.write)
+		stat_out->n_dead = ma_lmdb_clear_readers(env);
+	error = ma_lmdb_read(env, &store->file, read_stat, stat_out);
+	return read_status(store, error);
 }
+
+/* ---- damage ---- */
+
+#define CHECK_TRIES 10 /* the header of a commit is written over by the second one after it */
+
+static int check_once(struct ma_lmdb_env *env, const struct ma_lmdb_file *file,
+		      struct ma_lmdb_damage *damage)
+{
+	MDB_txn *txn;
+	int error = ma_lmdb_begin(env, file, &txn);
+
+	if (error != 0)
+		return error;
+	error = ma_lmdb_check_all(ma_lmdb_fd(txn), mdb_txn_id(txn), damage);
+	ma_lmdb_end(env, txn);
+	return error;
+}
+
+static enum mailauth_status lmdb_check(struct ma_store *base)
+{
+	struct lmdb_store *store = (struct lmdb_store *)base;
+	struct ma_lmdb_env *env;
+	struct ma_lmdb_damage damage = {0};
+	enum mailauth_status status;
+	int error = MA_LMDB_DAMAGED;
+
+	status = current(store, &env);
+	if (status != MAILAUTH_OK)
+		return status;
+	for (int i = 0; i < CHECK_TRIES && error == MA_LMDB_DAMAGED && damage.page < 2; i++)
+		error = check_once(env, &store->file, &damage);
+	if (error != MA_LMDB_DAMAGED || damage.what == NULL)
+		return read_status(store, error);
+	(void)damaged(store, "cannot trust store", &damage);
+	return MAILAUTH_E_CORRUPT;
+}
+
+/* ---- changes ---- */
 
 static struct timespec deadline(uint64_t timeout_s)
 {
@@ -757,61 +489,6 @@ static struct timespec deadline(uint64_t timeout_s)
 	(void)clock_gettime(CLOCK_MONOTONIC, &at);
 	at.tv_sec += (time_t)timeout_s;
 	return at;
-}
-
-static bool is_past(const struct timespec *at)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec > at->tv_sec || (now.tv_sec == at->tv_sec && now.tv_nsec > at->tv_nsec);
-}
-
-static int set_file_lock(MDB_env *mdb, short type)
-{
-	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
-	int fd;
-	int error = mdb_env_get_fd(mdb, &fd);
-
-	if (error != 0)
-		return error;
-	return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
-}
-
-/* The turn is this thread's among its own, and this process's among all. */
-static int try_turn(struct env *env)
-{
-	int error = pthread_mutex_trylock(&env->writing);
-
-	if (error != 0)
-		return EAGAIN;
-	error = set_file_lock(env->mdb, F_WRLCK);
-	if (error != 0)
-		(void)pthread_mutex_unlock(&env->writing);
-	return error == EACCES || error == EINTR ? EAGAIN : error;
-}
-
-/* fcntl() can wait for ever or not at all, so this looks again and again. */
-static int wait_for_turn(struct env *env, const struct timespec *until)
-{
-	long pause_ms = POLL_FIRST_MS;
-	int error = try_turn(env);
-
-	while (error == EAGAIN && !is_past(until)) {
-		struct timespec pause = {.tv_nsec = pause_ms * 1000000};
-
-		(void)nanosleep(&pause, NULL);
-		if (pause_ms < POLL_MAX_MS)
-			pause_ms *= 2;
-		error = try_turn(env);
-	}
-	return error;
-}
-
-static void end_turn(struct env *env)
-{
-	(void)set_file_lock(env->mdb, F_UNLCK);
-	(void)pthread_mutex_unlock(&env->writing);
 }
 
 static int apply_change(MDB_txn *txn, MDB_dbi dbi, const struct ma_store_change *change,
@@ -836,41 +513,44 @@ static int apply_change(MDB_txn *txn, MDB_dbi dbi, const struct ma_store_change 
 	return error == MDB_NOTFOUND ? 0 : error;
 }
 
-static int write_once(const struct env *env, const struct ma_store_change *changes,
-		      size_t n_changes, bool *conflict_out)
-{
-	MDB_txn *txn;
-	int dead;
-	int error = mdb_reader_check(env->mdb, &dead); /* it would keep old pages in use */
+struct applying {
+	const struct ma_store_change *changes;
+	size_t n_changes;
+	bool conflict;
+	struct ma_lmdb_damage damage;
+};
 
-	if (error == 0)
-		error = mdb_txn_begin(env->mdb, NULL, 0, &txn);
-	if (error != 0)
-		return error;
-	for (size_t i = 0; error == 0 && !*conflict_out && i < n_changes; i++)
-		error = apply_change(txn, env->dbi, &changes[i], conflict_out);
-	if (error == 0 && !*conflict_out)
-		return mdb_txn_commit(txn);
-	mdb_txn_abort(txn);
+/*
+ * Before anything is changed. A removal may join pages, and the next one its neighbours: the way to
+ * each record is all that is touched only for one. Many changes go nearly everywhere.
+ */
+static int check_before(MDB_txn *txn, struct applying *applying)
+{
+	uint64_t last = mdb_txn_id(txn) - 1;
+	size_t n_removals = 0;
+	int error = 0;
+
+	for (size_t i = 0; i < applying->n_changes; i++)
+		n_removals += applying->changes[i].remove ? 1 : 0;
+	if (n_removals > 1 || applying->n_changes > CHECKED_BY_WAY)
+		return ma_lmdb_check_all(ma_lmdb_fd(txn), last, &applying->damage);
+	for (size_t i = 0; error == 0 && i < applying->n_changes; i++)
+		error = ma_lmdb_check_way(ma_lmdb_fd(txn), last, applying->changes[i].key,
+					  &applying->damage);
 	return error;
 }
 
-static int write_locked(struct env *env, const struct ma_store_change *changes, size_t n_changes,
-			const struct timespec *until, bool *conflict_out)
+/* ECANCELED: a conflict, nothing is to be changed. */
+static int apply_all(MDB_txn *txn, MDB_dbi dbi, void *arg)
 {
-	int error;
+	struct applying *applying = arg;
+	int error = check_before(txn, applying);
 
-	(void)pthread_rwlock_rdlock(&env->gate);
-	if (env->mdb == NULL) {
-		(void)pthread_rwlock_unlock(&env->gate);
-		return ENODEV;
+	for (size_t i = 0; error == 0 && i < applying->n_changes; i++) {
+		error = apply_change(txn, dbi, &applying->changes[i], &applying->conflict);
+		if (applying->conflict)
+			error = ECANCELED;
 	}
-	error = wait_for_turn(env, until);
-	if (error == 0) {
-		error = write_once(env, changes, n_changes, conflict_out);
-		end_turn(env);
-	}
-	(void)pthread_rwlock_unlock(&env->gate);
 	return error;
 }
 
@@ -878,7 +558,7 @@ static enum mailauth_status busy(const struct lmdb_store *store)
 {
 	ma_log(store->log, MAILAUTH_LOG_ERROR, "busy",
 	       "store %s is busy: another program has been writing for %llu s; try again",
-	       store->path, (unsigned long long)store->timeout_s);
+	       store->file.path, (unsigned long long)store->timeout_s);
 	return MAILAUTH_E_TEMPFAIL;
 }
 
@@ -886,22 +566,27 @@ static enum mailauth_status lmdb_apply(struct ma_store *base, const struct ma_st
 				       size_t n_changes, bool *conflict_out)
 {
 	struct lmdb_store *store = (struct lmdb_store *)base;
+	struct applying applying = {.changes = changes, .n_changes = n_changes};
 	struct timespec until = deadline(store->timeout_s);
-	struct env *env;
+	struct ma_lmdb_env *env;
+	enum mailauth_status status;
 	int error;
 
 	*conflict_out = false;
-	if (!store->write)
+	if (!store->file.write)
 		return MAILAUTH_E_USAGE;
-	env = current(store);
-	if (env == NULL)
-		return MAILAUTH_E_TEMPFAIL;
-	error = write_locked(env, changes, n_changes, &until, conflict_out);
-	if (is_curable(error) && cure(env, store, error) == 0)
-		error = write_locked(env, changes, n_changes, &until, conflict_out);
+	status = current(store, &env);
+	if (status != MAILAUTH_OK)
+		return status;
+	error = ma_lmdb_write(env, &store->file, &until, apply_all, &applying);
+	*conflict_out = error == ECANCELED;
+	if (error == 0 || error == ECANCELED)
+		return MAILAUTH_OK;
 	if (error == EAGAIN)
 		return busy(store);
-	return error == 0 ? MAILAUTH_OK : away(store, "cannot change store", error);
+	if (error == MA_LMDB_DAMAGED && applying.damage.what != NULL)
+		return damaged(store, "cannot change store", &applying.damage);
+	return away(store, "cannot change store", error);
 }
 
 static bool lmdb_exists(const struct ma_store_params *params)
@@ -912,7 +597,7 @@ static bool lmdb_exists(const struct ma_store_params *params)
 
 	if (new_store(params, &store) != MAILAUTH_OK)
 		return false;
-	exists = stat(store->path, &st) == 0 && st.st_size > 0;
+	exists = stat(store->file.path, &st) == 0 && st.st_size > 0;
 	ma_free(store);
 	return exists;
 }
@@ -926,17 +611,17 @@ static enum mailauth_status lmdb_create(const struct ma_store_params *params, gi
 
 	if (status != MAILAUTH_OK)
 		return status;
-	error = ma_file_create(store->path, MODE, group, ma_span(NULL, 0));
+	error = ma_file_create(store->file.path, MODE, group, ma_span(NULL, 0));
 	follow_links(store);
 	/* No lock file beside what is no store. */
 	if (error == EEXIST)
-		error = stat(store->path, &st) != 0 ? errno : S_ISREG(st.st_mode) ? 0 : EINVAL;
+		error = stat(store->file.path, &st) != 0 ? errno : S_ISREG(st.st_mode) ? 0 : EINVAL;
 	if (error == 0)
-		error = make_lock_file(store->path, group);
+		error = ma_lmdb_make_lock_file(store->file.path, group);
 	if (error == ENOENT) {
 		ma_log(params->log, MAILAUTH_LOG_ERROR, "store",
 		       "cannot make store %s: its folder does not exist; make it first",
-		       store->path);
+		       store->file.path);
 		status = MAILAUTH_E_CONFIG;
 	} else if (error != 0) {
 		status = away(store, "cannot make store", error);
@@ -955,5 +640,6 @@ const struct ma_store_ops ma_store_lmdb = {
 	.next = lmdb_next,
 	.walk = lmdb_walk,
 	.stat = lmdb_stat,
+	.check = lmdb_check,
 	.apply = lmdb_apply,
 };

@@ -169,6 +169,13 @@ static enum mailauth_status memory_walk(struct ma_store *base, ma_visit_fn *visi
 	return status;
 }
 
+/* A list in memory has no other half that it could disagree with. */
+static enum mailauth_status memory_check(struct ma_store *base)
+{
+	(void)base;
+	return MAILAUTH_OK;
+}
+
 static enum mailauth_status memory_stat(struct ma_store *base, struct ma_store_stat *stat_out)
 {
 	struct memory_store *store = (struct memory_store *)base;
@@ -269,5 +276,6 @@ const struct ma_store_ops ma_store_memory = {
 	.next = memory_next,
 	.walk = memory_walk,
 	.stat = memory_stat,
+	.check = memory_check,
 	.apply = memory_apply,
 };

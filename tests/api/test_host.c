@@ -221,10 +221,13 @@ START_TEST(leaves_the_process_as_it_was)
 		use_everything();
 	}
 	look_at_process(&after);
+	/* The store's guard has a handler for faults, which passes on those of others. */
 	for (int i = 1; i < NSIG; i++)
-		ck_assert_msg(before.actions[i].sa_handler == after.actions[i].sa_handler &&
-				      before.actions[i].sa_flags == after.actions[i].sa_flags,
-			      "the handler of signal %d was changed", i);
+		ck_assert_msg(
+			(support_is_shared() && (i == SIGBUS || i == SIGSEGV || i == SIGFPE)) ||
+				(before.actions[i].sa_handler == after.actions[i].sa_handler &&
+				 before.actions[i].sa_flags == after.actions[i].sa_flags),
+			"the handler of signal %d was changed", i);
 	ck_assert_mem_eq(&before.mask, &after.mask, sizeof(before.mask));
 	ck_assert_uint_eq(before.umask, after.umask);
 	ck_assert_str_eq(before.locale, after.locale);

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lmdb_txn.c - read and write transactions, guarded
+ */
+#include "store/lmdb_txn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "util/guard.h"
+
+#define POLL_FIRST_MS 1 /* between two looks at the writers' lock, doubled up to... */
+#define POLL_MAX_MS   16
+#define FAULT	      (-2) /* beside LMDB's errors and MA_LMDB_DAMAGED */
+
+/* What is used in a guard. */
+struct access {
+	struct ma_lmdb_env *env;
+	MDB_txn *txn; /* NULL: none, or it has been given back */
+	int (*use)(MDB_txn *txn, MDB_dbi dbi, void *arg);
+	void *arg;
+};
+
+/* ---- reading ---- */
+
+static MDB_txn *take_kept(struct ma_lmdb_env *env)
+{
+	for (size_t i = 0; i < MA_ARRAY_SIZE(env->kept); i++) {
+		MDB_txn *txn = NULL;
+
+		if (atomic_load_explicit(&env->kept[i], memory_order_relaxed) != NULL)
+			txn = atomic_exchange(&env->kept[i], NULL);
+		if (txn != NULL)
+			return txn;
+	}
+	return NULL;
+}
+
+/* One that was reset. */
+static void keep(struct ma_lmdb_env *env, MDB_txn *txn)
+{
+	for (size_t i = 0; i < MA_ARRAY_SIZE(env->kept); i++) {
+		MDB_txn *none = NULL;
+
+		if (atomic_load_explicit(&env->kept[i], memory_order_relaxed) == NULL &&
+		    atomic_compare_exchange_strong(&env->kept[i], &none, txn))
+			return;
+	}
+	mdb_txn_abort(txn);
+}
+
+/*
+ * @txn_out is set before LMDB touches the file, so that a fault does not lose a transaction, and
+ * its place among the readers with it. That of a new one is only known when it is made: so the
+ * pages that it will touch are touched before.
+ */
+static int begin_read(struct ma_lmdb_env *env, MDB_txn **txn_out)
+{
+	MDB_envinfo info;
+	int dead;
+	int error;
+
+	*txn_out = take_kept(env);
+	if (*txn_out != NULL)
+		return mdb_txn_renew(*txn_out);
+	error = mdb_env_info(env->mdb, &info);
+	if (error == 0)
+		error = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, txn_out);
+	if (error == MDB_READERS_FULL && mdb_reader_check(env->mdb, &dead) == 0)
+		error = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, txn_out);
+	return error;
+}
+
+static int begin_guarded(void *arg)
+{
+	struct access *access = arg;
+
+	return begin_read(access->env, &access->txn);
+}
+
+static int step_guarded(void *arg)
+{
+	struct access *access = arg;
+
+	return access->use(access->txn, access->env->dbi, access->arg);
+}
+
+static int end_guarded(void *arg)
+{
+	struct access *access = arg;
+	MDB_txn *txn = access->txn;
+
+	mdb_txn_reset(txn);
+	access->txn = NULL;
+	keep(access->env, txn);
+	return 0;
+}
+
+static int read_guarded(void *arg)
+{
+	int error = begin_guarded(arg);
+
+	if (error == 0)
+		error = step_guarded(arg);
+	if (error == 0 || error == MDB_NOTFOUND)
+		(void)end_guarded(arg);
+	return error;
+}
+
+static int read_once(struct access *access)
+{
+	struct ma_lmdb_env *env = access->env;
+	int error = ENODEV;
+
+	(void)pthread_rwlock_rdlock(&env->gate);
+	if (env->mdb != NULL)
+		error = ma_guard_run(read_guarded, access, MA_LMDB_DAMAGED);
+	if (access->txn != NULL)
+		ma_lmdb_abort(access->txn);
+	access->txn = NULL;
+	(void)pthread_rwlock_unlock(&env->gate);
+	return error;
+}
+
+int ma_lmdb_read(struct ma_lmdb_env *env, const struct ma_lmdb_file *file, ma_lmdb_read_fn *read,
+		 void *arg)
+{
+	struct access access = {.env = env, .use = read, .arg = arg};
+	int error = read_once(&access);
+
+	if (error != 0 && ma_lmdb_env_cure(env, file, error))
+		error = read_once(&access);
+	return error;
+}
+
+static int begin_once(struct access *access)
+{
+	struct ma_lmdb_env *env = access->env;
+	int error = ENODEV;
+
+	(void)pthread_rwlock_rdlock(&env->gate);
+	if (env->mdb != NULL)
+		error = ma_guard_run(begin_guarded, access, MA_LMDB_DAMAGED);
+	if (error == 0)
+		return 0;
+	if (access->txn != NULL)
+		ma_lmdb_abort(access->txn);
+	access->txn = NULL;
+	(void)pthread_rwlock_unlock(&env->gate);
+	return error;
+}
+
+int ma_lmdb_begin(struct ma_lmdb_env *env, const struct ma_lmdb_file *file, MDB_txn **txn_out)
+{
+	struct access access = {.env = env};
+	int error = begin_once(&access);
+
+	if (error != 0 && ma_lmdb_env_cure(env, file, error))
+		error = begin_once(&access);
+	*txn_out = access.txn;
+	return error;
+}
+
+int ma_lmdb_step(struct ma_lmdb_env *env, MDB_txn *txn, ma_lmdb_read_fn *read, void *arg)
+{
+	struct access access = {.env = env, .txn = txn, .use = read, .arg = arg};
+
+	return ma_guard_run(step_guarded, &access, MA_LMDB_DAMAGED);
+}
+
+void ma_lmdb_end(struct ma_lmdb_env *env, MDB_txn *txn)
+{
+	ma_lmdb_abort(txn);
+	(void)pthread_rwlock_unlock(&env->gate);
+}
+
+int ma_lmdb_fd(MDB_txn *txn)
+{
+	int fd;
+
+	return mdb_env_get_fd(mdb_txn_env(txn), &fd) == 0 ? fd : -1;
+}
+
+static int clear_guarded(void *arg)
+{
+	struct access *access = arg;
+	int *dead = access->arg;
+
+	return mdb_reader_check(access->env->mdb, dead);
+}
+
+uint64_t ma_lmdb_clear_readers(struct ma_lmdb_env *env)
+{
+	int dead = 0;
+	struct access access = {.env = env, .arg = &dead};
+	int error = ENODEV;
+
+	(void)pthread_rwlock_rdlock(&env->gate);
+	if (env->mdb != NULL)
+		error = ma_guard_run(clear_guarded, &access, MA_LMDB_DAMAGED);
+	(void)pthread_rwlock_unlock(&env->gate);
+	return error == 0 ? (uint64_t)dead : 0;
+}
+
+/* ---- writing ---- */
+
+static bool is_past(const struct timespec *at)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec > at->tv_sec || (now.tv_sec == at->tv_sec && now.tv_nsec > at->tv_nsec);
+}
+
+static int set_file_lock(MDB_env *mdb, short type)
+{
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+	int fd;
+	int error = mdb_env_get_fd(mdb, &fd);
+
+	if (error != 0)
+		return error;
+	return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
+}
+
+/* The turn is this thread's among its own, and this process's among all. */
+static int try_turn(struct ma_lmdb_env *env)
+{
+	int error = pthread_mutex_trylock(&env->writing);
+
+	if (error != 0)
+		return EAGAIN;
+	error = set_file_lock(env->mdb, F_WRLCK);
+	if (error != 0)
+		(void)pthread_mutex_unlock(&env->writing);
+	return error == EACCES || error == EINTR ? EAGAIN : error;
+}
+
+/* fcntl() can wait for ever or not at all, so this looks again and again. */
+static int wait_for_turn(struct ma_lmdb_env *env, const struct timespec *until)
+{
+	long pause_ms = POLL_FIRST_MS;
+	int error = try_turn(env);
+
+	while (error == EAGAIN && !is_past(until)) {
+		struct timespec pause = {.tv_nsec = pause_ms * 1000000};
+
+		(void)nanosleep(&pause, NULL);
+		if (pause_ms < POLL_MAX_MS)
+			pause_ms *= 2;
+		error = try_turn(env);
+	}
+	return error;
+}
+
+static void end_turn(struct ma_lmdb_env *env)
+{
+	(void)set_file_lock(env->mdb, F_UNLCK);
+	(void)pthread_mutex_unlock(&env->writing);
+}
+
+static int write_guarded(void *arg)
+{
+	struct access *access = arg;
+	struct ma_lmdb_env *env = access->env;
+	MDB_envinfo info;
+	int dead;
+	int error = mdb_reader_check(env->mdb, &dead); /* it would keep old pages in use */
+
+	/* A fault while LMDB begins would leave its writers' lock taken; see begin_read(). */
+	if (error == 0)
+		error = mdb_env_info(env->mdb, &info);
+	if (error == 0)
+		error = mdb_txn_begin(env->mdb, NULL, 0, &access->txn);
+	if (error == 0)
+		error = access->use(access->txn, env->dbi, access->arg);
+	if (error != 0)
+		return error;
+	error = mdb_txn_commit(access->txn);
+	access->txn = NULL;
+	return error;
+}
+
+static int write_once(struct access *access, const struct timespec *until)
+{
+	struct ma_lmdb_env *env = access->env;
+	int error = ENODEV;
+
+	(void)pthread_rwlock_rdlock(&env->gate);
+	if (env->mdb != NULL)
+		error = wait_for_turn(env, until);
+	if (error == 0) {
+		error = ma_guard_run(write_guarded, access, FAULT);
+		if (access->txn != NULL)
+			ma_lmdb_abort(access->txn);
+		access->txn = NULL;
+		end_turn(env);
+	}
+	(void)pthread_rwlock_unlock(&env->gate);
+	if (error != FAULT)
+		return error;
+	/* Nobody knows what LMDB holds in memory. */
+	ma_lmdb_env_give_up(env);
+	return MA_LMDB_DAMAGED;
+}
+
+int ma_lmdb_write(struct ma_lmdb_env *env, const struct ma_lmdb_file *file,
+		  const struct timespec *until, ma_lmdb_write_fn *write, void *arg)
+{
+	struct access access = {.env = env, .use = write, .arg = arg};
+	int error = write_once(&access, until);
+
+	if (error != 0 && ma_lmdb_env_cure(env, file, error))
+		error = write_once(&access, until);
+	return error;
+}

@@ -72,8 +72,9 @@ struct check {
 	size_t page_size;
 	uint64_t n_pages;
 	uint64_t txn_id;
-	uint8_t *pages; /* one for each level of the deeper tree, and one for overflow pages */
-	uint8_t *seen;	/* a bit for each page; NULL: not asked */
+	uint8_t *pages;	      /* one for each level of the deeper tree */
+	uint8_t *seen;	      /* a bit for each page */
+	uint64_t newest_list; /* the last commit of which a list of free pages was seen */
 	struct tree counted;
 	struct ma_lmdb_damage *damage;
 	int error;
@@ -328,8 +329,6 @@ static bool mark(struct check *check, uint64_t number)
 {
 	uint8_t bit = (uint8_t)(1U << number % 8);
 
-	if (check->seen == NULL)
-		return true;
 	if ((check->seen[number / 8] & bit) != 0)
 		return bad(check, number, "is used twice");
 	check->seen[number / 8] |= bit;
@@ -419,6 +418,7 @@ static bool check_free_list(struct check *check, uint64_t page, const struct nod
 	memcpy(&freed_by, node->key.p, sizeof(freed_by));
 	if (freed_by == 0 || freed_by > check->txn_id)
 		return bad(check, page, "lists pages as free that a later commit will free");
+	check->newest_list = freed_by;
 	if (node->size < sizeof(n) || node->size % sizeof(n) != 0)
 		return bad(check, page, "has a list of free pages of an impossible size");
 	if (!read_number(check, node, first, 0, &n))
@@ -506,12 +506,12 @@ static bool check_branch(const struct walk *walk, unsigned int level, const stru
 
 	if (at > 0) {
 		inner = bounds_of(walk->check, page, at - 1, bounds, &child);
-		if (!check_page(walk, child, level + 1, &inner))
+		if (!check_page(walk, child, level + 1, &inner) || !mark(walk->check, child))
 			return false;
 	}
 	if (at + 1 < n_nodes(page)) {
 		inner = bounds_of(walk->check, page, at + 1, bounds, &child);
-		if (!check_page(walk, child, level + 1, &inner))
+		if (!check_page(walk, child, level + 1, &inner) || !mark(walk->check, child))
 			return false;
 	}
 	inner = bounds_of(walk->check, page, at, bounds, &child);
@@ -579,39 +579,48 @@ static bool begin(struct check *check, uint64_t txn_id, struct header *header_ou
 	depth = header_out->free.depth > header_out->records.depth ? header_out->free.depth
 								   : header_out->records.depth;
 	check->pages = ma_alloc((depth + 1) * check->page_size);
-	if (check->pages == NULL)
+	check->seen = ma_alloc(check->n_pages / 8 + 1);
+	if (check->pages == NULL || check->seen == NULL)
 		check->error = ENOMEM;
 	return check->error == 0;
+}
+
+/*
+ * An old list of free pages is in order, but for the fact that the pages are in use again. Each
+ * commit frees some, unless there are hardly any.
+ */
+static bool check_free_tree(struct check *check, const struct header *header)
+{
+	if (!check_tree(&(struct walk){.check = check, .tree = &header->free, .is_free = true}))
+		return false;
+	return header->records.depth < 2 || header->free.root == NO_PAGE ||
+	       check->newest_list == header->txn_id ||
+	       bad(check, header->free.root, "is an old list of free pages");
+}
+
+static int check_trees(int fd, uint64_t txn_id, const struct ma_span *key,
+		       struct ma_lmdb_damage *damage)
+{
+	struct check check = {.fd = fd, .damage = damage};
+	struct header header;
+
+	if (begin(&check, txn_id, &header) && check_free_tree(&check, &header))
+		(void)check_tree(&(struct walk){.check = &check,
+						.tree = &header.records,
+						.has_key = key != NULL,
+						.key = key != NULL ? *key : ma_span(NULL, 0)});
+	ma_free(check.seen);
+	ma_free(check.pages);
+	return check.error;
 }
 
 int ma_lmdb_check_way(int fd, uint64_t txn_id, struct ma_span key,
 		      struct ma_lmdb_damage *damage_out)
 {
-	struct check check = {.fd = fd, .damage = damage_out};
-	struct header header;
-
-	if (begin(&check, txn_id, &header) &&
-	    check_tree(&(struct walk){.check = &check, .tree = &header.free, .is_free = true}))
-		(void)check_tree(&(struct walk){
-			.check = &check, .tree = &header.records, .has_key = true, .key = key});
-	ma_free(check.pages);
-	return check.error;
+	return check_trees(fd, txn_id, &key, damage_out);
 }
 
 int ma_lmdb_check_all(int fd, uint64_t txn_id, struct ma_lmdb_damage *damage_out)
 {
-	struct check check = {.fd = fd, .damage = damage_out};
-	struct header header;
-
-	if (begin(&check, txn_id, &header)) {
-		check.seen = ma_alloc(check.n_pages / 8 + 1);
-		if (check.seen == NULL)
-			check.error = ENOMEM;
-		else if (check_tree(&(struct walk){
-				 .check = &check, .tree = &header.free, .is_free = true}))
-			(void)check_tree(&(struct walk){.check = &check, .tree = &header.records});
-	}
-	ma_free(check.seen);
-	ma_free(check.pages);
-	return check.error;
+	return check_trees(fd, txn_id, NULL, damage_out);
 }

@@ -348,6 +348,7 @@ END_TEST
 
 START_TEST(knows_the_list_of_free_pages)
 {
+	struct ma_lmdb_damage damage;
 	size_t node;
 	size_t list;
 
@@ -364,9 +365,15 @@ START_TEST(knows_the_list_of_free_pages)
 	expect(free_leaf, list + 8, 8, 1 << 20, "lists a page as free that is none");
 	expect(free_leaf, list + 16, 8, number_at(free_leaf, list + 8, 8),
 	       "lists a page as free that is none");
+	/* the list of the commit before */
+	expect(last_commit % 2, FREE_ROOT, 8, number_at(1 - last_commit % 2, FREE_ROOT, 8),
+	       "is an old list of free pages");
 	/* in use by the records; in order, if it were free */
 	set_number(free_leaf, list, 8, 1);
 	expect(free_leaf, list + 8, 8, root, "is used twice");
+	set_number(free_leaf, list + 8, 8, root);
+	ck_assert_int_eq(check_way("key599", &damage), MA_LMDB_DAMAGED);
+	ck_assert_uint_eq(damage.page, root);
 }
 END_TEST
 

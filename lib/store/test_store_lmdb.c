@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <lmdb.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -600,6 +601,93 @@ START_TEST(keeps_no_descriptor_after_close)
 }
 END_TEST
 
+#define LARGE_MAP (64 << 20)
+#define N_PLACES  24
+#define N_CHOICES 40
+
+/* A reader that looks at another commit each time it gets a byte. */
+static pid_t start_reader(const char *path, const int pipe_fds[2])
+{
+	pid_t child = fork();
+	MDB_txn *txn = NULL;
+	MDB_env *env;
+	char byte;
+
+	if (child != 0)
+		return child;
+	if (close(pipe_fds[1]) != 0 || mdb_env_create(&env) != 0 ||
+	    mdb_env_set_mapsize(env, LARGE_MAP) != 0 ||
+	    mdb_env_open(env, path, MDB_NOSUBDIR, 0) != 0)
+		_exit(1);
+	while (read(pipe_fds[0], &byte, 1) == 1) {
+		if (txn != NULL)
+			mdb_txn_abort(txn);
+		if (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+static size_t random_changes(bool removes, unsigned int *seed,
+			     struct ma_store_change changes[N_PLACES])
+{
+	static uint8_t bytes[MA_STORE_RECORD_MAX];
+	static char keys[N_PLACES][16];
+	static bool is_there[N_PLACES][N_CHOICES];
+	size_t n = 1 + (size_t)rand_r(seed) % N_PLACES;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t choice = (size_t)rand_r(seed) % N_CHOICES;
+		size_t len = 1 + (size_t)rand_r(seed) % (i % 5 == 0 ? sizeof(bytes) : 900);
+
+		(void)snprintf(keys[i], sizeof(keys[i]), "%02zu.%zu", choice, i);
+		changes[i] = (struct ma_store_change){
+			.key = ma_span_text(keys[i]),
+			.must_exist = is_there[i][choice],
+			.any_old = true,
+			.remove = is_there[i][choice] && removes && rand_r(seed) % 8 != 0,
+			.record = ma_span(bytes, len),
+		};
+		is_there[i][choice] = !changes[i].remove;
+	}
+	return n;
+}
+
+/*
+ * What LMDB itself writes must never look damaged: the store would refuse changes for nothing.
+ * Records of all sizes come and go, with a reader beside that keeps old pages.
+ */
+START_TEST(never_finds_damage_in_its_own_work)
+{
+	struct ma_store_params params = create("sound.mdb");
+	struct ma_store *store;
+	size_t n = support_rounds(300, 5000);
+	unsigned int seed = 1;
+	int fds[2];
+	pid_t child;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	child = start_reader((const char *)params.address.p, fds);
+	params.map_size = LARGE_MAP;
+	store = open_one(&params);
+	for (size_t i = 0; i < n; i++) {
+		struct ma_store_change changes[N_PLACES];
+		size_t n_changes = random_changes(i / 40 % 2 == 1, &seed, changes);
+		bool conflict;
+
+		ck_assert_msg(store->ops->apply(store, changes, n_changes, &conflict) ==
+					      MAILAUTH_OK &&
+				      !conflict && store->ops->check(store) == MAILAUTH_OK,
+			      "round %zu: %s", i, log_text.text);
+		if (i % 20 == 0)
+			ck_assert_int_eq(write(fds[1], "x", 1), 1);
+	}
+	store->ops->close(&store);
+	ck_assert_int_eq(close(fds[0]) + close(fds[1]), 0);
+	expect_child_ok(child);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store_lmdb");
@@ -607,6 +695,7 @@ int main(void)
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, makes_files_with_the_right_modes);
+	tcase_add_test(tcase, never_finds_damage_in_its_own_work);
 	tcase_add_test(tcase, says_what_to_do_about_a_missing_file);
 	tcase_add_test(tcase, refuses_what_is_no_store);
 	tcase_add_test(tcase, shares_a_file_within_the_process);

@@ -167,6 +167,15 @@ static bool check_one_header(struct check *check, const struct header *header, u
 		return bad(check, page, "has flags that a store never has");
 	if (header->txn_id != 0 && header->txn_id % 2 != page)
 		return bad(check, page, "has the number of another commit");
+	return true;
+}
+
+/* The older header is not used; after a commit that failed, LMDB leaves half of a new one there. */
+static bool check_roots(struct check *check, const struct header headers[2])
+{
+	uint64_t page = headers[0].txn_id < headers[1].txn_id ? 1 : 0;
+	const struct header *header = &headers[page];
+
 	return check_root(check, page, &header->free, header->last_page) &&
 	       check_root(check, page, &header->records, header->last_page);
 }
@@ -192,6 +201,8 @@ static int read_headers(struct check *check, struct header headers[2])
 	    (headers[0].txn_id > headers[1].txn_id ? headers[0].txn_id - headers[1].txn_id
 						   : headers[1].txn_id - headers[0].txn_id) > 1)
 		(void)bad(check, 1, "does not belong to the header on page 0");
+	else
+		(void)check_roots(check, headers);
 	return 0;
 }
 

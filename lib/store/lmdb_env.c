@@ -137,7 +137,9 @@ struct opening {
 static int open_guarded(void *arg)
 {
 	struct opening *opening = arg;
-	unsigned int flags = MDB_NOSUBDIR | MDB_NOTLS | (opening->write ? 0 : MDB_RDONLY);
+	/* A login reads one record anywhere: what lies behind it would fill memory for nothing. */
+	unsigned int flags =
+		MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | (opening->write ? 0 : MDB_RDONLY);
 	int error = mdb_env_set_maxreaders(opening->mdb, READERS_MAX);
 
 	if (error == 0)
@@ -159,10 +161,32 @@ static int close_guarded(void *arg)
 	return 0;
 }
 
+static int stat_lock_file(const char *path, struct stat *st)
+{
+	char lock[PATH_MAX];
+
+	(void)snprintf(lock, sizeof(lock), "%s-lock", path);
+	return stat(lock, st) == 0 ? 0 : errno;
+}
+
+/*
+ * Somebody who removed it parted those who had it open from those who come later. In a jail where
+ * neither file can be seen nobody can tell.
+ */
+bool ma_lmdb_env_has_lock(const struct ma_lmdb_env *env, const struct ma_lmdb_file *file)
+{
+	struct stat st;
+
+	if (stat_lock_file(file->path, &st) == 0)
+		return st.st_dev == env->lock_dev && st.st_ino == env->lock_ino;
+	return stat(file->path, &st) != 0;
+}
+
 static int open_mdb(const struct ma_lmdb_file *file, bool write, struct ma_lmdb_env *env,
 		    struct ma_lmdb_damage *damage)
 {
 	struct opening opening = {.file = file, .write = write};
+	struct stat st;
 	int error = check_header(file->path, damage);
 
 	if (error == 0)
@@ -176,6 +200,11 @@ static int open_mdb(const struct ma_lmdb_file *file, bool write, struct ma_lmdb_
 	}
 	env->mdb = opening.mdb;
 	env->dbi = opening.dbi;
+	/* Another one in this very moment is found at the next change. */
+	if (stat_lock_file(file->path, &st) == 0) {
+		env->lock_dev = st.st_dev;
+		env->lock_ino = st.st_ino;
+	}
 	return 0;
 }
 
@@ -277,7 +306,11 @@ static int reopen(struct ma_lmdb_env *env, const struct ma_lmdb_file *file, bool
 		return errno;
 	if (st.st_dev != env->dev || st.st_ino != env->ino)
 		return ESTALE;
+	error = ma_lmdb_make_lock_file(file->path, st.st_gid);
+	if (error != 0 && error != EACCES && error != EROFS)
+		return error;
 	(void)pthread_rwlock_wrlock(&env->gate);
+	error = 0;
 	if (is_broken)
 		close_mdb(env);
 	if (env->mdb == NULL)

@@ -44,6 +44,8 @@ struct ma_lmdb_env {
 	struct ma_lmdb_env *next;
 	dev_t dev;
 	ino_t ino;
+	dev_t lock_dev; /* the lock file that was opened with it */
+	ino_t lock_ino;
 	unsigned int refs;
 	unsigned int born; /* the fork generation it belongs to */
 	bool writable;
@@ -68,6 +70,9 @@ void ma_lmdb_env_release(_Atomic(struct ma_lmdb_env *) *slot);
 
 /* For an error of a transaction: is it worth a second try now? */
 bool ma_lmdb_env_cure(struct ma_lmdb_env *env, const struct ma_lmdb_file *file, int error);
+
+/* Is its lock file the one that others open now? If not, it is to be opened again. */
+bool ma_lmdb_env_has_lock(const struct ma_lmdb_env *env, const struct ma_lmdb_file *file);
 
 /* Closes it; whoever comes next opens it again. With no transaction open in this thread. */
 void ma_lmdb_env_give_up(struct ma_lmdb_env *env);

@@ -212,9 +212,12 @@ static bool is_past(const struct timespec *at)
 	return now.tv_sec > at->tv_sec || (now.tv_sec == at->tv_sec && now.tv_nsec > at->tv_nsec);
 }
 
-static int set_file_lock(MDB_env *mdb, short type)
+/* Bytes of the file that are locked: who writes has the first, who is next has the second. */
+enum turn { TURN_NOW, TURN_NEXT };
+
+static int set_file_lock(MDB_env *mdb, short type, enum turn turn)
 {
-	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = turn, .l_len = 1};
 	int fd;
 	int error = mdb_env_get_fd(mdb, &fd);
 
@@ -223,39 +226,47 @@ static int set_file_lock(MDB_env *mdb, short type)
 	return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
 }
 
-/* The turn is this thread's among its own, and this process's among all. */
-static int try_turn(struct ma_lmdb_env *env)
-{
-	int error = pthread_mutex_trylock(&env->writing);
-
-	if (error != 0)
-		return EAGAIN;
-	error = set_file_lock(env->mdb, F_WRLCK);
-	if (error != 0)
-		(void)pthread_mutex_unlock(&env->writing);
-	return error == EACCES || error == EINTR ? EAGAIN : error;
-}
-
 /* fcntl() can wait for ever or not at all, so this looks again and again. */
-static int wait_for_turn(struct ma_lmdb_env *env, const struct timespec *until)
+static int wait_for_lock(struct ma_lmdb_env *env, enum turn turn, const struct timespec *until)
 {
 	long pause_ms = POLL_FIRST_MS;
-	int error = try_turn(env);
+	int error = set_file_lock(env->mdb, F_WRLCK, turn);
 
-	while (error == EAGAIN && !is_past(until)) {
+	while ((error == EAGAIN || error == EACCES || error == EINTR) && !is_past(until)) {
 		struct timespec pause = {.tv_nsec = pause_ms * 1000000};
 
 		(void)nanosleep(&pause, NULL);
-		if (pause_ms < POLL_MAX_MS)
+		/* Who is next must not leave the store idle. */
+		if (turn != TURN_NOW && pause_ms < POLL_MAX_MS)
 			pause_ms *= 2;
-		error = try_turn(env);
+		error = set_file_lock(env->mdb, F_WRLCK, turn);
 	}
+	return error == EACCES || error == EINTR ? EAGAIN : error;
+}
+
+/*
+ * The turn is this thread's among its own, and this process's among all. Who writes again and again
+ * has to be next first, as everybody; so whoever is next does get the turn.
+ */
+static int wait_for_turn(struct ma_lmdb_env *env, const struct timespec *until)
+{
+	int error = pthread_mutex_clocklock(&env->writing, CLOCK_MONOTONIC, until);
+
+	if (error != 0)
+		return EAGAIN;
+	error = wait_for_lock(env, TURN_NEXT, until);
+	if (error == 0) {
+		error = wait_for_lock(env, TURN_NOW, until);
+		(void)set_file_lock(env->mdb, F_UNLCK, TURN_NEXT);
+	}
+	if (error != 0)
+		(void)pthread_mutex_unlock(&env->writing);
 	return error;
 }
 
 static void end_turn(struct ma_lmdb_env *env)
 {
-	(void)set_file_lock(env->mdb, F_UNLCK);
+	(void)set_file_lock(env->mdb, F_UNLCK, TURN_NOW);
 	(void)pthread_mutex_unlock(&env->writing);
 }
 
@@ -281,7 +292,8 @@ static int write_guarded(void *arg)
 	return error;
 }
 
-static int write_once(struct access *access, const struct timespec *until)
+static int write_once(struct access *access, const struct ma_lmdb_file *file,
+		      const struct timespec *until)
 {
 	struct ma_lmdb_env *env = access->env;
 	int error = ENODEV;
@@ -290,7 +302,9 @@ static int write_once(struct access *access, const struct timespec *until)
 	if (env->mdb != NULL)
 		error = wait_for_turn(env, until);
 	if (error == 0) {
-		error = ma_guard_run(write_guarded, access, FAULT);
+		/* MDB_PANIC: opened again, and tried again. */
+		error = ma_lmdb_env_has_lock(env, file) ? ma_guard_run(write_guarded, access, FAULT)
+							: MDB_PANIC;
 		if (access->txn != NULL)
 			ma_lmdb_abort(access->txn);
 		access->txn = NULL;
@@ -308,9 +322,9 @@ int ma_lmdb_write(struct ma_lmdb_env *env, const struct ma_lmdb_file *file,
 		  const struct timespec *until, ma_lmdb_write_fn *write, void *arg)
 {
 	struct access access = {.env = env, .use = write, .arg = arg};
-	int error = write_once(&access, until);
+	int error = write_once(&access, file, until);
 
 	if (error != 0 && ma_lmdb_env_cure(env, file, error))
-		error = write_once(&access, until);
+		error = write_once(&access, file, until);
 	return error;
 }

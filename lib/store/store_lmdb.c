@@ -13,7 +13,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "store/lmdb_txn.h"
 #include "util/file.h"
@@ -43,7 +45,8 @@ static enum mailauth_status away(const struct lmdb_store *store, const char *doi
 		break;
 	case EACCES:
 	case EPERM:
-		cure = "; run as root; members of the store's group may read";
+		cure = "; run as root; members of the store's group may read, and open the lock "
+		       "file beside it (-lock) for writing";
 		break;
 	case ENOSPC:
 	case EDQUOT:
@@ -602,6 +605,47 @@ static bool lmdb_exists(const struct ma_store_params *params)
 	return exists;
 }
 
+static int make_pages(const char *path, uint64_t map_size)
+{
+	MDB_env *mdb;
+	int error = mdb_env_create(&mdb);
+
+	if (error != 0)
+		return error;
+	error = mdb_env_set_mapsize(mdb, map_size);
+	if (error == 0)
+		error = mdb_env_open(mdb, path, MDB_NOSUBDIR | MDB_NOLOCK, MODE);
+	mdb_env_close(mdb);
+	return error;
+}
+
+/*
+ * LMDB writes its first two pages in place and does not wait for the disk; half of them, or the
+ * second alone, is no store and not empty either. So they are made in memory, and appear with the
+ * file.
+ */
+static int make_file(const char *path, gid_t group, uint64_t map_size)
+{
+	uint8_t pages[2 * 65536];
+	char memory[32];
+	ssize_t n = 0;
+	int fd = memfd_create("store", MFD_CLOEXEC);
+	int error;
+
+	if (fd < 0)
+		return errno;
+	(void)snprintf(memory, sizeof(memory), "/proc/self/fd/%d", fd);
+	error = make_pages(memory, map_size);
+	if (error == 0)
+		n = pread(fd, pages, sizeof(pages), 0);
+	if (error == 0 && n <= 0)
+		error = n < 0 ? errno : EIO;
+	(void)close(fd);
+	if (error == ENOENT) /* no /proc here: LMDB will make them in place */
+		return ma_file_create(path, MODE, group, ma_span(NULL, 0));
+	return error != 0 ? error : ma_file_create(path, MODE, group, ma_span(pages, (size_t)n));
+}
+
 static enum mailauth_status lmdb_create(const struct ma_store_params *params, gid_t group)
 {
 	struct lmdb_store *store;
@@ -611,7 +655,9 @@ static enum mailauth_status lmdb_create(const struct ma_store_params *params, gi
 
 	if (status != MAILAUTH_OK)
 		return status;
-	error = ma_file_create(store->file.path, MODE, group, ma_span(NULL, 0));
+	error = access(store->file.path, F_OK) == 0
+			? EEXIST
+			: make_file(store->file.path, group, store->file.map_size);
 	follow_links(store);
 	/* No lock file beside what is no store. */
 	if (error == EEXIST)

@@ -2,8 +2,10 @@
 /*
  * file.c - make files that outlast a loss of power
  *
- * See file.h. The file appears under its name only when its content is on disk: it is written
- * beside, and linked, which fails where a file is there already.
+ * See file.h. A file appears under its name only when its content is on disk. A new one is written
+ * without any name, and linked, which fails where a file is there already; so nothing is left of it
+ * when the program is killed. Where the file system cannot do that, and to replace a file, it is
+ * written beside.
  */
 #include "util/file.h"
 
@@ -36,15 +38,20 @@ static int fill(int fd, mode_t mode, gid_t group, struct ma_span content)
 	return errno;
 }
 
+static void folder_of(const char *path, char folder[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+
+	(void)snprintf(folder, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
 static int sync_folder(const char *path)
 {
 	char folder[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	int n = slash == path ? 1 : (int)(slash - path);
 	int fd;
 	int error;
 
-	(void)snprintf(folder, sizeof(folder), "%.*s", n, path);
+	folder_of(path, folder);
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return errno;
@@ -77,14 +84,41 @@ static int make_beside(const char *beside, mode_t mode, gid_t group, struct ma_s
 	return error;
 }
 
-int ma_file_create(const char *path, mode_t mode, gid_t group, struct ma_span content)
+/* Puts a file without a name into the folder of @path; < 0: errno. */
+static int open_nameless(const char *path)
+{
+	char folder[PATH_MAX];
+
+	folder_of(path, folder);
+	return open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+}
+
+/* Does the file system have files without a name, and is /proc there? ENOTSUP: no. */
+static int create_nameless(const char *path, mode_t mode, gid_t group, struct ma_span content)
+{
+	char self[32];
+	int fd = open_nameless(path);
+	int error;
+
+	if (fd < 0)
+		return errno == EISDIR || errno == EINVAL ? ENOTSUP : errno;
+	error = fill(fd, mode, group, content);
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (error == 0 && access(self, F_OK) != 0)
+		error = ENOTSUP;
+	if (error == 0 && linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) != 0)
+		error = errno;
+	(void)close(fd);
+	return error;
+}
+
+/* Leaves a file beside, or one with two names, if it is killed in the wrong moment. */
+static int create_beside(const char *path, mode_t mode, gid_t group, struct ma_span content)
 {
 	char beside[PATH_MAX];
 	char end[24];
 	int error;
 
-	if (access(path, F_OK) == 0)
-		return EEXIST;
 	/* Two programs may try at once. */
 	(void)snprintf(end, sizeof(end), "%ld", (long)getpid());
 	error = name_beside(path, end, beside);
@@ -94,7 +128,24 @@ int ma_file_create(const char *path, mode_t mode, gid_t group, struct ma_span co
 		return error;
 	if (link(beside, path) != 0)
 		error = errno;
-	(void)unlink(beside);
+	/* Tried again: a store cannot be opened while it has a second name. */
+	for (int i = 0; i < 2; i++)
+		if (unlink(beside) == 0 || errno == ENOENT)
+			return error;
+	return error != 0 ? error : errno;
+}
+
+int ma_file_create(const char *path, mode_t mode, gid_t group, struct ma_span content)
+{
+	int error;
+
+	if (path[0] != '/' || strlen(path) >= PATH_MAX)
+		return ENAMETOOLONG;
+	if (access(path, F_OK) == 0)
+		return EEXIST;
+	error = create_nameless(path, mode, group, content);
+	if (error == ENOTSUP)
+		error = create_beside(path, mode, group, content);
 	return error != 0 ? error : sync_folder(path);
 }
 

@@ -192,23 +192,61 @@ static bool config_write(int fd, const struct places *places, gid_t gid)
 	return fclose(stream) == 0 && is_written;
 }
 
+/* The name of a file is durable once its folder is. */
+static bool folder_sync(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX] = ".";
+	int fd;
+	bool is_synced;
+
+	if (slash != NULL)
+		(void)snprintf(folder, sizeof(folder), "%.*s",
+			       slash == path ? 1 : (int)(slash - path), path);
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	is_synced = fd >= 0 && fsync(fd) == 0;
+	if (fd >= 0)
+		(void)close(fd);
+	return is_synced;
+}
+
+/* Written beside, because half a file, or an empty one, would count as "there" the next time. */
+static bool config_write_beside(const struct places *places, gid_t gid)
+{
+	char beside[PATH_MAX + 8];
+	int fd;
+	int error = 0;
+
+	(void)snprintf(beside, sizeof(beside), "%s.XXXXXX", places->config);
+	fd = mkostemp(beside, O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (!config_write(fd, places, gid) || link(beside, places->config) != 0)
+		error = errno;
+	(void)unlink(beside);
+	errno = error;
+	return error == 0;
+}
+
 static int config_make(struct places *places, gid_t gid)
 {
 	const char *path = places->config;
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	struct stat st;
 
-	if (fd < 0 && errno == EEXIST) {
+	if (lstat(path, &st) == 0) {
 		say_there("configuration", path);
 		return MA_EXIT_OK;
 	}
-	if (fd >= 0 && config_write(fd, places, gid)) {
+	if (config_write_beside(places, gid) && folder_sync(path)) {
 		places->is_new = true;
 		say_made("configuration", path);
 		return MA_EXIT_OK;
 	}
+	if (errno == EEXIST) { /* another init was faster */
+		say_there("configuration", path);
+		return MA_EXIT_OK;
+	}
 	ma_say("configuration %s cannot be written: %s", path, strerror(errno));
-	if (fd >= 0)
-		(void)unlink(path); /* half a file would count as "there" the next time */
 	return MA_EXIT_FAILED;
 }
 

@@ -426,6 +426,13 @@ const char *ma_plugin_realm(const sasl_server_params_t *sparams)
 	return sparams->serverFQDN;
 }
 
+void ma_plugin_clean(char *word)
+{
+	for (; *word != '\0'; word++)
+		if (*word <= ' ' || *word > '~')
+			*word = '?';
+}
+
 /* The client's address alone, from libsasl2's "address;port": as log watchers want it. */
 static void put_peer(const sasl_server_params_t *sparams, char peer[MA_PLUGIN_PEER_MAX])
 {

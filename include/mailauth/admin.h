@@ -478,7 +478,8 @@ MAILAUTH_MUST_CHECK enum mailauth_status mailauth_store_stat(struct mailauth *ct
  *
  * Of a store with a damaged structure, those accounts are counted that can be reached.
  *
- * Return: MAILAUTH_OK, MAILAUTH_E_CORRUPT (some are damaged, or the structure is; logged), _TEMPFAIL, _USAGE, _NOMEM
+ * Return: MAILAUTH_OK, MAILAUTH_E_CORRUPT (some are damaged, or the structure is; logged),
+ * _TEMPFAIL, _USAGE, _NOMEM
  */
 MAILAUTH_MUST_CHECK enum mailauth_status
 mailauth_store_check(struct mailauth *ctx, uint64_t *n_good_out, uint64_t *n_damaged_out);

@@ -108,9 +108,9 @@ struct mailauth_options {
  * needs no file. After a fork the child may go on using the context: the store is opened anew, by
  * the path in the configuration.
  *
- * A store in a mapped file may be damaged or cut short while it is in use. So that this does not end
- * the process, a handler for SIGBUS, SIGSEGV and SIGFPE is installed once, which passes on
- * what is not the store's to whatever handled it before; and the library stays loaded. A handler that
+ * A store in a mapped file may be damaged or cut short while it is in use. So that this does not
+ * end the process, a handler for SIGBUS, SIGSEGV and SIGFPE is installed once, which passes on what
+ * is not the store's to whatever handled it before; and the library stays loaded. A handler that
  * the process installs later takes that away.
  *
  * Owner:   the caller, who frees it with mailauth_free()

@@ -11,6 +11,8 @@
 
 #include "util/mem.h"
 
+#define LOG_GIVEN_MAX 256 /* bytes of a value in a line of the log, escaped */
+
 const char *ma_reason_name(enum ma_reason reason)
 {
 	static const char *const names[] = {
@@ -343,6 +345,23 @@ static void put_pair(struct ma_buf *out, const char *name, struct ma_span value)
 	ma_buf_put_escaped(out, value);
 }
 
+/* What the caller passes on, cut so that the user's name behind it has room. */
+static void put_given(struct ma_buf *out, const char *name, const char *text)
+{
+	char bytes[LOG_GIVEN_MAX];
+	struct ma_buf cut = ma_buf_fixed(bytes, sizeof(bytes));
+	struct ma_span value = request_text(text);
+
+	if (value.len <= LOG_GIVEN_MAX / strlen("\\xNN")) {
+		put_pair(out, name, value);
+		return;
+	}
+	for (size_t i = 0; i < value.len && ma_buf_status(&cut) == MAILAUTH_OK; i++)
+		ma_buf_put_escaped(&cut, ma_span(value.p + i, 1));
+	ma_buf_printf(out, " %s=", name);
+	ma_buf_put(out, ma_buf_span(&cut));
+}
+
 /* An outage is nobody's wrong password, and log watchers must be able to tell. */
 static const char *result_name(enum mailauth_status status)
 {
@@ -370,8 +389,8 @@ void ma_login_log(const struct ma_login *login, enum mailauth_status status)
 	ma_buf_put_text(&out, result_name(status));
 	put_pair(&out, "reason", ma_span_text(ma_reason_name(login->reason)));
 	put_pair(&out, "mech", request_text(login->mech != NULL ? login->mech->name : NULL));
-	put_pair(&out, "service", request_text(login->request->service));
-	put_pair(&out, "peer", request_text(login->request->peer));
+	put_given(&out, "service", login->request->service);
+	put_given(&out, "peer", login->request->peer);
 	put_pair(&out, "store", ma_span_text(login->ctx->store->ops->scheme));
 	put_pair(&out, "user", login->name.len > 0 ? ma_name_span(&login->name) : login->typed);
 	ma_log(log, MAILAUTH_LOG_INFO, "login", "%s", ma_buf_text(&out));
@@ -389,30 +408,45 @@ enum mailauth_status ma_login_finish(struct ma_login *login, enum mailauth_statu
 	return status;
 }
 
-static void make_fingerprint(const struct ma_worker *worker, uint8_t out[MA_SHA256_LEN])
+/* The end of a record that was opened. */
+static const uint8_t *seal_tag_of(const struct ma_worker *worker)
 {
-	ma_hash(MA_HASH_SHA256, ma_span(worker->plain, worker->plain_len), out);
+	ma_assert(worker->record_len >= MA_GCM_TAG_LEN);
+	return worker->record + worker->record_len - MA_GCM_TAG_LEN;
+}
+
+static uint32_t key_id_of(const struct ma_worker *worker)
+{
+	return ma_record_key_id(ma_span(worker->record, worker->record_len));
 }
 
 void ma_login_remember(struct ma_login *login)
 {
-	if (login->worker == NULL)
+	const struct ma_worker *worker = login->worker;
+
+	if (worker == NULL)
 		return;
-	login->generation = login->worker->account.generation;
-	make_fingerprint(login->worker, login->fingerprint);
+	memcpy(login->seal_tag, seal_tag_of(worker), MA_GCM_TAG_LEN);
+	login->key_id = key_id_of(worker);
+	login->generation = worker->account.generation;
+	login->created = worker->account.created;
 }
 
+/*
+ * Each change makes another tag, also of an account of the same name that is made after it was
+ * deleted. So does a change of the key, of which no login must notice: it leaves the account's own
+ * counts alone.
+ */
 static bool is_as_remembered(const struct ma_login *login)
 {
-	uint8_t now[MA_SHA256_LEN];
-	bool same;
+	const struct ma_worker *worker = login->worker;
 
-	make_fingerprint(login->worker, now);
-	same = login->generation == login->worker->account.generation &&
-	       ma_equal_ct(ma_span(now, sizeof(now)),
-			   ma_span(login->fingerprint, sizeof(login->fingerprint)));
-	ma_wipe(now, sizeof(now));
-	return same;
+	if (ma_equal_ct(ma_span(seal_tag_of(worker), MA_GCM_TAG_LEN),
+			ma_span(login->seal_tag, MA_GCM_TAG_LEN)))
+		return true;
+	return key_id_of(worker) != login->key_id &&
+	       worker->account.generation == login->generation &&
+	       worker->account.created == login->created;
 }
 
 enum mailauth_status ma_login_look_again(struct ma_login *login)

@@ -42,10 +42,11 @@ struct ma_login {
 	struct ma_worker *worker;   /* NULL before the lookup, and between two steps */
 	enum ma_reason reason;
 	bool is_named; /* the lookup was made */
-	/* Of the account at that time, if the dialogue goes on: changes, and a hash of its secrets,
-	 * which tells it from one of the same name that is made after it was deleted. */
+	/* Of the account's record at that time, if the dialogue goes on; see is_as_remembered(). */
+	uint8_t seal_tag[MA_GCM_TAG_LEN];
+	uint32_t key_id;
 	uint64_t generation;
-	uint8_t fingerprint[MA_SHA256_LEN];
+	int64_t created;
 	struct ma_name name;  /* empty: what was typed is none */
 	struct ma_span typed; /* then its beginning, in typed_bytes */
 	uint8_t typed_bytes[MAILAUTH_NAME_MAX];

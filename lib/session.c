@@ -141,10 +141,11 @@ void mailauth_session_free(struct mailauth_session **session_in)
 
 	if (session == NULL)
 		return;
-	if (!session->is_over)
+	if (!session->is_over) { /* else it was wiped at once */
 		ma_login_abort(&session->login);
+		ma_wipe(session->state, session->mech->state_size);
+	}
 	ma_buf_clear(&session->reply);
-	ma_wipe(session->state, session->mech->state_size);
 	ma_free(session);
 	*session_in = NULL;
 }

@@ -27,87 +27,6 @@ bool ma_span_equal_case(struct ma_span a, struct ma_span b)
 	return true;
 }
 
-bool ma_span_take(struct ma_span *in, size_t len, struct ma_span *out)
-{
-	if (len > in->len)
-		return false;
-	*out = ma_span(in->p, len);
-	/* An empty span may have no address, and NULL + 0 is not defined in C. */
-	if (len > 0)
-		*in = ma_span(in->p + len, in->len - len);
-	return true;
-}
-
-static bool take_number(struct ma_span *in, size_t n_bytes, uint64_t *out)
-{
-	struct ma_span bytes;
-	uint64_t value = 0;
-
-	if (!ma_span_take(in, n_bytes, &bytes))
-		return false;
-	for (size_t i = 0; i < n_bytes; i++)
-		value = value << 8 | bytes.p[i];
-	*out = value;
-	return true;
-}
-
-bool ma_span_take_u8(struct ma_span *in, uint8_t *out)
-{
-	uint64_t value;
-
-	if (!take_number(in, sizeof(*out), &value))
-		return false;
-	*out = (uint8_t)value;
-	return true;
-}
-
-bool ma_span_take_u16(struct ma_span *in, uint16_t *out)
-{
-	uint64_t value;
-
-	if (!take_number(in, sizeof(*out), &value))
-		return false;
-	*out = (uint16_t)value;
-	return true;
-}
-
-bool ma_span_take_u32(struct ma_span *in, uint32_t *out)
-{
-	uint64_t value;
-
-	if (!take_number(in, sizeof(*out), &value))
-		return false;
-	*out = (uint32_t)value;
-	return true;
-}
-
-bool ma_span_take_u64(struct ma_span *in, uint64_t *out)
-{
-	return take_number(in, sizeof(*out), out);
-}
-
-bool ma_span_take_bytes8(struct ma_span *in, struct ma_span *out)
-{
-	struct ma_span rest = *in;
-	uint8_t len;
-
-	if (!ma_span_take_u8(&rest, &len) || !ma_span_take(&rest, len, out))
-		return false;
-	*in = rest;
-	return true;
-}
-
-bool ma_span_take_bytes16(struct ma_span *in, struct ma_span *out)
-{
-	struct ma_span rest = *in;
-	uint16_t len;
-
-	if (!ma_span_take_u16(&rest, &len) || !ma_span_take(&rest, len, out))
-		return false;
-	*in = rest;
-	return true;
-}
-
 bool ma_span_take_until(struct ma_span *in, uint8_t byte, struct ma_span *out)
 {
 	const uint8_t *found = in->len > 0 ? memchr(in->p, byte, in->len) : NULL;
@@ -198,6 +117,14 @@ bool ma_span_take_utf8(struct ma_span *in, uint32_t *out)
 	*out = point;
 	*in = rest;
 	return true;
+}
+
+bool ma_is_control(uint32_t point)
+{
+	return point < ' ' || (point >= 0x7f && point < 0xa0) || /* C0, DEL, C1 */
+	       point == 0x061c || point == 0x200e || point == 0x200f ||
+	       (point >= 0x2028 && point <= 0x202e) || /* line and paragraph separators, bidi */
+	       (point >= 0x2066 && point <= 0x2069);
 }
 
 bool ma_span_is_utf8(struct ma_span in)

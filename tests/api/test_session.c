@@ -662,6 +662,35 @@ START_TEST(a_change_counts_for_a_login_under_way)
 }
 END_TEST
 
+/* The record is another one then, but the account is the same. */
+START_TEST(a_login_under_way_does_not_notice_another_key)
+{
+	const struct mailauth_request request = {.size = sizeof(request),
+						 .flags = MAILAUTH_REQUEST_TLS};
+	struct support_client client = {.mech = in_flight[_i].mech,
+					.request = &request,
+					.user = "alice",
+					.password = "secret"};
+	struct mailauth_options options = {.size = sizeof(options),
+					   .flags = MAILAUTH_OPEN_WRITE,
+					   .config = support_config("")};
+	struct mailauth *ctx;
+
+	if (!support_is_shared())
+		return;
+	support_status("prepare", mailauth_store_rekey(&options, MAILAUTH_REKEY_PREPARE, NULL),
+		       MAILAUTH_OK);
+	support_status("open", mailauth_open(&options, &ctx), MAILAUTH_OK);
+	support_add(ctx, "alice", "secret");
+	support_status(client.mech, support_client_begin(ctx, &client), MAILAUTH_CONTINUE);
+	support_status("seal", mailauth_store_rekey(&options, MAILAUTH_REKEY_SEAL, NULL),
+		       MAILAUTH_OK);
+	support_status(client.mech, support_client_finish(&client), MAILAUTH_OK);
+	mailauth_session_free(&client.session);
+	mailauth_free(&ctx);
+}
+END_TEST
+
 /* DIGEST-MD5 and SCRAM without success data: after the server's proof, before the empty answer. */
 START_TEST(a_change_counts_until_the_client_has_answered)
 {
@@ -714,6 +743,8 @@ int main(void)
 	tcase_add_test(tcase, refuses_bad_arguments);
 	tcase_add_test(tcase, names_mechanisms_and_statuses);
 	tcase_add_loop_test(tcase, a_change_counts_for_a_login_under_way, 0,
+			    sizeof(in_flight) / sizeof(in_flight[0]));
+	tcase_add_loop_test(tcase, a_login_under_way_does_not_notice_another_key, 0,
 			    sizeof(in_flight) / sizeof(in_flight[0]));
 	tcase_add_loop_test(tcase, a_change_counts_until_the_client_has_answered, 0, 2);
 	suite_add_tcase(suite, tcase);

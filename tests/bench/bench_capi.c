@@ -1,363 +1,442 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bench_capi.c - CRAM-MD5 through the C API against the bare work it cannot do without
+ * bench_capi.c - logins through the C API against the bare work that they cannot do without
  *
- * Usage: bench_capi [ACCOUNTS...]      (default: 1000 1000000)
+ * Usage: bench_capi [-q] FOLDER ACCOUNTS      (FOLDER is there and empty; -q: a few rounds)
  *
- * The bare work is one LMDB read with a renewed transaction, one AES-256-GCM open with a kept key
- * and the two halves of HMAC-MD5, on the same records of the same size: no name, no ageing, no
- * decoding, no log. Both sides take turns on the same random accounts, each in rounds, and the
- * medians of the rounds are compared, so that a machine that slows down slows both. The bare side
- * reads a copy of the file, because LMDB forbids opening one file twice in a process.
+ * For each mechanism a whole dialogue ("login": mailauth_session_new() to _free(), all steps), and
+ * where there is one the call for servers that ran the dialogue themselves ("verify"). Only the
+ * server's side is timed: 64 attempts go side by side, and what their clients do stands between
+ * the timed parts. Ours and the bare work (capi_bare.c) take turns, 1,024 attempts each, on random
+ * users of the whole store; one attempt in 16 has the wrong password, and every verdict is checked.
+ * What is compared are the medians of the 64s, which a busy machine disturbs least.
+ *
+ * Each side has gone once through the users that are drawn from (a hundred thousand) before it is
+ * measured, as a server that has run for a while has its pages mapped; what the first look costs,
+ * page fault and all, is a figure of its own ("first look"). Allocations and system calls are
+ * counted, not estimated: see capi_count.c. Output: one JSON object a line.
  */
-#include <fcntl.h>
-#include <lmdb.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
-#include <time.h>
+#include <pthread.h>
 #include <unistd.h>
 
-#include "lib.h"
-#include "util/codec.h"
+#include "capi.h"
 
-#define ROUNDS	 41
-#define A_ROUND	 10000 /* logins */
-#define BATCH	 20000 /* accounts put at once */
-#define MAP_SIZE (4ull << 30)
-
-static const char password[] = "correct horse battery staple";
-static const char challenge[] = "<1896.697170952@mail.example.org>";
+#define BATCH	    64
+#define TURN	    16 /* batches */
+#define ROUNDS	    41
+#define ROUNDS_MIN  3
+#define POOL	    100000
+#define POOL_MIN    2048
+#define SINGLES	    5000
+#define N_THREADS   2
+#define WRONG_EVERY 16
 
 struct bench {
-	char folder[64];
 	size_t n_accounts;
+	size_t n_rounds;
+	size_t n_pool;
 	struct mailauth *ctx;
-	/* the bare side */
-	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi dbi;
-	struct ma_cipher *cipher;
-	/* who logs in */
-	struct ma_name *names;
-	char (*responses)[96];
-	size_t *response_lens;
-	uint8_t digest[MA_MD5_LEN];
+	struct bare bare;
 };
 
-static void need(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "bench_capi: %s failed\n", what);
-	exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static void log_to_stderr(void *arg, enum mailauth_log_level level, const char *event,
-			  const char *text)
-{
-	(void)arg;
-	(void)level;
-	fprintf(stderr, "bench_capi: %s: %s\n", event, text);
-}
-
-static void open_context(struct bench *bench)
-{
-	char path[128];
-	FILE *file;
-	struct mailauth_options options = {
-		.size = sizeof(options),
-		.flags = MAILAUTH_OPEN_WRITE,
-		.config = path,
-		.log = log_to_stderr,
-		.log_level = MAILAUTH_LOG_WARN,
-	};
-
-	(void)snprintf(path, sizeof(path), "%s/mailauth.conf", bench->folder);
-	file = fopen(path, "w");
-	need(file != NULL, path);
-	fprintf(file, "store = lmdb:%s/accounts.mdb\nkey_file = %s/store.key\n", bench->folder,
-		bench->folder);
-	fprintf(file, "default_realm = example.org\nmap_size = 4G\n");
-	(void)fclose(file);
-	need(ma_store_init(&options, geteuid(), (gid_t)-1) == MAILAUTH_OK, "making the store");
-	need(ma_context_open(&options, geteuid(), &bench->ctx) == MAILAUTH_OK, "opening it");
-}
-
-static void name_of(size_t i, struct ma_name *name)
-{
-	char text[64];
-	int n = snprintf(text, sizeof(text), "user%08zu@example.org", i);
-
-	need(ma_name_parse(ma_span(text, (size_t)n), ma_span(NULL, 0), name) == NULL, "a name");
-}
-
-/* An account as mailuser makes it: two verifiers, a comment, a home. */
-static void fill_account(struct ma_account *account, uint8_t *cram, uint8_t *plain)
-{
-	ma_account_init(account);
-	account->comment = ma_span_text("A user of the benchmark");
-	account->home = ma_span_text("/var/mail/example.org/user");
-	account->groups = ma_span_text("imap,smtp");
-	account->last_change = 20000;
-	ma_hmac_md5_derive(ma_span_text(password), cram);
-	memset(plain, 0x5a, 32);
-	account->credentials[0].n_secrets = 2;
-	account->credentials[0].secrets[0] =
-		(struct ma_secret){MA_KIND_CRAM_MD5, ma_span(cram, MA_HMAC_MD5_STATE)};
-	account->credentials[0].secrets[1] =
-		(struct ma_secret){MA_KIND_SASL_PLAIN, ma_span(plain, 32)};
-}
-
-struct row {
-	uint8_t key[MA_KEY_MAX];
-	uint8_t record[512];
+/* What one thread works with. */
+struct lane {
+	struct bench *bench;
+	enum mechanism mechanism;
+	uint64_t position; /* among the users drawn */
+	uint64_t ns;	   /* timed so far */
+	uint64_t n_allocations;
+	uint64_t started_ns;
+	uint64_t started_allocations;
+	struct attempt attempts[BATCH];
 };
 
-static void put_batch(struct bench *bench, struct row *rows, struct ma_store_change *changes,
-		      const struct ma_account *account, size_t from, size_t n)
-{
-	struct mailauth *ctx = bench->ctx;
-	uint8_t nonce[MA_RECORD_NONCE_LEN];
-	bool conflict;
+typedef void side_fn(struct lane *lane, size_t n);
 
+static const struct mailauth_request request = {.size = sizeof(request),
+						.flags = MAILAUTH_REQUEST_TLS};
+
+static void start(struct lane *lane)
+{
+	lane->started_allocations = count_allocations();
+	lane->started_ns = now_ns();
+	count_begin();
+}
+
+static void stop(struct lane *lane)
+{
+	count_end();
+	lane->ns += now_ns() - lane->started_ns;
+	lane->n_allocations += count_allocations() - lane->started_allocations;
+}
+
+/* splitmix64: the same users in each run */
+static uint64_t mix(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15u;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
+static void draw(struct lane *lane, size_t n, bool is_dialogue)
+{
 	for (size_t i = 0; i < n; i++) {
-		struct ma_buf record = ma_buf_fixed(rows[i].record, sizeof(rows[i].record));
-		struct ma_name name;
+		struct attempt *attempt = &lane->attempts[i];
+		uint64_t drawn = mix(lane->position++ % lane->bench->n_pool);
 
-		name_of(from + i, &name);
-		need(ma_random(ma_engine(ctx)->crypto, nonce, sizeof(nonce)) == MAILAUTH_OK,
-		     "random");
-		need(ma_seal(ma_keyring_newest(&ctx->keyring), bench->cipher, &name, account,
-			     ma_span(nonce, sizeof(nonce)), &record) == MAILAUTH_OK,
-		     "sealing");
-		changes[i] = (struct ma_store_change){.key = ma_name_key(&name, rows[i].key),
-						      .record = ma_buf_span(&record)};
-	}
-	need(ctx->store->ops->apply(ctx->store, changes, n, &conflict) == MAILAUTH_OK && !conflict,
-	     "putting accounts");
-}
-
-static void put_accounts(struct bench *bench)
-{
-	struct row *rows = calloc(BATCH, sizeof(*rows));
-	struct ma_store_change *changes = calloc(BATCH, sizeof(*changes));
-	struct ma_account *account = calloc(1, sizeof(*account));
-	uint8_t cram[MA_HMAC_MD5_STATE];
-	uint8_t plain[32];
-
-	need(rows != NULL && changes != NULL && account != NULL, "memory");
-	need(ma_engine_start(bench->ctx) == MAILAUTH_OK, "OpenSSL");
-	need(ma_cipher_new(ma_engine(bench->ctx)->crypto, &bench->cipher) == MAILAUTH_OK,
-	     "a cipher");
-	fill_account(account, cram, plain);
-	for (size_t i = 0; i < bench->n_accounts; i += BATCH)
-		put_batch(bench, rows, changes, account, i,
-			  bench->n_accounts - i < BATCH ? bench->n_accounts - i : BATCH);
-	free(account);
-	free(changes);
-	free(rows);
-}
-
-static void copy_store(struct bench *bench, const char *copy)
-{
-	char path[128];
-	struct stat st;
-	off_t at = 0;
-	int in;
-	int out;
-
-	(void)snprintf(path, sizeof(path), "%s/accounts.mdb", bench->folder);
-	in = open(path, O_RDONLY | O_CLOEXEC);
-	out = open(copy, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	need(in >= 0 && out >= 0 && fstat(in, &st) == 0, "opening a copy");
-	while (at < st.st_size)
-		need(sendfile(out, in, &at, (size_t)(st.st_size - at)) > 0, "copying");
-	(void)close(in);
-	(void)close(out);
-}
-
-static void open_bare(struct bench *bench)
-{
-	char copy[128];
-
-	(void)snprintf(copy, sizeof(copy), "%s/copy.mdb", bench->folder);
-	copy_store(bench, copy);
-	need(mdb_env_create(&bench->env) == 0, "lmdb");
-	need(mdb_env_open(bench->env, copy, MDB_NOSUBDIR | MDB_NOTLS | MDB_RDONLY, 0600) == 0,
-	     "opening the copy");
-	need(mdb_txn_begin(bench->env, NULL, MDB_RDONLY, &bench->txn) == 0, "a transaction");
-	need(mdb_dbi_open(bench->txn, NULL, 0, &bench->dbi) == 0, "the database");
-	mdb_txn_reset(bench->txn);
-}
-
-static void choose_users(struct bench *bench)
-{
-	uint8_t state[MA_HMAC_MD5_STATE];
-	char hex[2 * MA_MD5_LEN + 1];
-	struct ma_buf text = ma_buf_fixed(hex, sizeof(hex));
-
-	bench->names = calloc(A_ROUND, sizeof(*bench->names));
-	bench->responses = calloc(A_ROUND, sizeof(*bench->responses));
-	bench->response_lens = calloc(A_ROUND, sizeof(*bench->response_lens));
-	need(bench->names != NULL && bench->responses != NULL && bench->response_lens != NULL,
-	     "memory");
-	ma_hmac_md5_derive(ma_span_text(password), state);
-	ma_hmac_md5_digest(state, ma_span_text(challenge), bench->digest);
-	ma_hex_encode(ma_span(bench->digest, sizeof(bench->digest)), &text);
-	srandom(1);
-	for (size_t i = 0; i < A_ROUND; i++) {
-		name_of((size_t)random() % bench->n_accounts, &bench->names[i]);
-		bench->response_lens[i] =
-			(size_t)snprintf(bench->responses[i], sizeof(bench->responses[i]), "%s %s",
-					 bench->names[i].text, ma_buf_text(&text));
+		attempt->mechanism = lane->mechanism;
+		attempt->is_dialogue = is_dialogue;
+		attempt->is_wrong = lane->position % WRONG_EVERY == 0;
+		attempt->user_len = store_name(drawn % lane->bench->n_accounts, attempt->user);
+		attempt->session = NULL;
+		attempt->stage = 0;
+		attempt->status = MAILAUTH_E_INTERNAL;
 	}
 }
 
-static void login_api(struct bench *bench, size_t i)
+static void check(const struct lane *lane, size_t n)
 {
-	need(mailauth_verify_cram(bench->ctx, NULL, challenge, sizeof(challenge) - 1,
-				  bench->responses[i], bench->response_lens[i],
-				  NULL) == MAILAUTH_OK,
-	     "a login through the API");
-}
+	for (size_t i = 0; i < n; i++) {
+		const struct attempt *attempt = &lane->attempts[i];
 
-static void login_bare(struct bench *bench, size_t i)
-{
-	uint8_t plain[512];
-	uint8_t key_bytes[MA_KEY_MAX];
-	uint8_t aad[2 + MAILAUTH_NAME_MAX];
-	uint8_t digest[MA_MD5_LEN];
-	const struct ma_name *name = &bench->names[i];
-	struct ma_span key = ma_name_key(name, key_bytes);
-	MDB_val mdb_key = {.mv_size = key.len, .mv_data = key_bytes};
-	MDB_val value;
-	struct ma_record record;
-
-	need(mdb_txn_renew(bench->txn) == 0, "renewing");
-	need(mdb_get(bench->txn, bench->dbi, &mdb_key, &value) == 0, "reading");
-	need(ma_record_split(ma_span(value.mv_data, value.mv_size), &record), "a record");
-	aad[0] = (uint8_t)(name->len >> 8);
-	aad[1] = (uint8_t)name->len;
-	memcpy(aad + 2, name->text, name->len);
-	need(ma_cipher_open(
-		     bench->cipher,
-		     &(struct ma_sealing){.key = bench->ctx->keyring.keys[0].bytes,
-					  .nonce = record.nonce.p,
-					  .aad = {ma_span(aad, name->len + 2), record.clear}},
-		     record.sealed, plain) == MAILAUTH_OK,
-	     "opening");
-	mdb_txn_reset(bench->txn);
-	/* 1 credential: label, created, expires, groups, count, kind, length, then the states */
-	ma_hmac_md5_digest(plain + 1 + 1 + 8 + 4 + 2 + 1 + 1 + 2, ma_span_text(challenge), digest);
-	need(memcmp(digest, bench->digest, sizeof(digest)) == 0, "a bare login");
-}
-
-static double round_ns(struct bench *bench, void (*login)(struct bench *bench, size_t i))
-{
-	uint64_t start = now_ns();
-
-	for (size_t i = 0; i < A_ROUND; i++)
-		login(bench, i);
-	return (double)(now_ns() - start) / A_ROUND;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a;
-	double y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double p99_ns(struct bench *bench, void (*login)(struct bench *bench, size_t i))
-{
-	static double times[A_ROUND];
-
-	for (size_t i = 0; i < A_ROUND; i++) {
-		uint64_t start = now_ns();
-
-		login(bench, i);
-		times[i] = (double)(now_ns() - start);
+		need(attempt->status == (attempt->is_wrong ? MAILAUTH_E_DENIED : MAILAUTH_OK),
+		     mechanism_names[attempt->mechanism]);
 	}
-	qsort(times, A_ROUND, sizeof(times[0]), compare);
-	return times[A_ROUND * 99 / 100];
 }
 
-static void measure(struct bench *bench)
-{
-	double api[ROUNDS];
-	double bare[ROUNDS];
-	double ratio[ROUNDS];
+/* ---- the two sides, each with and without a dialogue ---- */
 
-	(void)round_ns(bench, login_bare);
-	(void)round_ns(bench, login_api);
-	for (size_t i = 0; i < ROUNDS; i++) {
-		bare[i] = round_ns(bench, login_bare);
-		api[i] = round_ns(bench, login_api);
-		ratio[i] = api[i] / bare[i];
+static void step_all(struct lane *lane, size_t n, const bool *has_more)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct attempt *attempt = &lane->attempts[i];
+
+		if (has_more[i])
+			attempt->status = mailauth_session_step(
+				attempt->session, attempt->message, attempt->message_len,
+				&attempt->reply, &attempt->reply_len);
 	}
-	qsort(api, ROUNDS, sizeof(api[0]), compare);
-	qsort(bare, ROUNDS, sizeof(bare[0]), compare);
-	qsort(ratio, ROUNDS, sizeof(ratio[0]), compare);
-	printf("%10zu %10.0f %10.0f %8.2f %12.0f %10.0f\n", bench->n_accounts, bare[ROUNDS / 2],
-	       api[ROUNDS / 2], ratio[ROUNDS / 2], 1e9 / api[ROUNDS / 2], p99_ns(bench, login_api));
 }
 
-static void remove_files(const struct bench *bench)
+static void new_all(struct lane *lane, size_t n)
 {
-	static const char *const files[] = {"accounts.mdb",  "accounts.mdb-lock", "copy.mdb",
-					    "copy.mdb-lock", "store.key",	  "mailauth.conf"};
+	for (size_t i = 0; i < n; i++)
+		need(mailauth_session_new(lane->bench->ctx, mechanism_names[lane->mechanism],
+					  &request, &lane->attempts[i].session) == MAILAUTH_OK,
+		     "a session");
+}
 
-	for (size_t i = 0; i < MA_ARRAY_SIZE(files); i++) {
-		char path[128];
+static void our_logins(struct lane *lane, size_t n)
+{
+	bool has_more[BATCH];
+	size_t n_more = n;
 
-		(void)snprintf(path, sizeof(path), "%s/%s", bench->folder, files[i]);
-		(void)unlink(path);
+	draw(lane, n, true);
+	for (size_t round = 0; n_more > 0; round++) {
+		n_more = 0;
+		for (size_t i = 0; i < n; i++) {
+			has_more[i] = client_next(&lane->attempts[i]);
+			n_more += has_more[i] ? 1 : 0;
+		}
+		start(lane);
+		if (round == 0)
+			new_all(lane, n);
+		step_all(lane, n, has_more);
+		stop(lane);
 	}
-	(void)rmdir(bench->folder);
+	start(lane);
+	for (size_t i = 0; i < n; i++)
+		mailauth_session_free(&lane->attempts[i].session);
+	stop(lane);
+	check(lane, n);
 }
 
-static void run(size_t n_accounts)
+static enum mailauth_status verify(struct mailauth *ctx, const struct attempt *attempt)
 {
-	struct bench bench = {.folder = "/var/tmp/mailauth-bench-XXXXXX", .n_accounts = n_accounts};
+	struct mailauth_name name;
 
-	need(mkdtemp(bench.folder) != NULL, "a folder");
-	open_context(&bench);
-	put_accounts(&bench);
-	open_bare(&bench);
-	choose_users(&bench);
-	measure(&bench);
-	mdb_txn_abort(bench.txn);
-	mdb_env_close(bench.env);
-	ma_cipher_free(&bench.cipher);
-	mailauth_free(&bench.ctx);
-	free(bench.names);
-	free(bench.responses);
-	free(bench.response_lens);
-	remove_files(&bench);
+	switch (attempt->mechanism) {
+	case PLAIN:
+		return mailauth_verify_plain(ctx, &request, attempt->user, attempt->user_len,
+					     attempt->text, attempt->text_len, &name);
+	case APOP:
+		return mailauth_verify_apop(ctx, &request, bench_challenge, attempt->user,
+					    attempt->user_len,
+					    attempt->message + attempt->user_len + 1,
+					    attempt->message_len - attempt->user_len - 1, &name);
+	default:
+		return mailauth_verify_cram(ctx, &request, attempt->text, attempt->text_len,
+					    attempt->message, attempt->message_len, &name);
+	}
+}
+
+static bool has_verify(enum mechanism mechanism)
+{
+	return mechanism == PLAIN || mechanism == CRAM_MD5 || mechanism == APOP;
+}
+
+static void our_verifications(struct lane *lane, size_t n)
+{
+	draw(lane, n, false);
+	for (size_t i = 0; i < n; i++)
+		client_prove(&lane->attempts[i]);
+	start(lane);
+	for (size_t i = 0; i < n; i++)
+		lane->attempts[i].status = verify(lane->bench->ctx, &lane->attempts[i]);
+	stop(lane);
+	check(lane, n);
+}
+
+static void bare(struct lane *lane, size_t n, bool is_dialogue)
+{
+	draw(lane, n, is_dialogue);
+	for (size_t i = 0; i < n; i++)
+		client_prove(&lane->attempts[i]);
+	start(lane);
+	for (size_t i = 0; i < n; i++)
+		lane->attempts[i].status = bare_login(&lane->bench->bare, &lane->attempts[i])
+						   ? MAILAUTH_OK
+						   : MAILAUTH_E_DENIED;
+	stop(lane);
+	check(lane, n);
+}
+
+static void bare_logins(struct lane *lane, size_t n)
+{
+	bare(lane, n, true);
+}
+
+static void bare_verifications(struct lane *lane, size_t n)
+{
+	bare(lane, n, false);
+}
+
+/* ---- measuring ---- */
+
+static struct lane *lane_new(struct bench *bench, enum mechanism mechanism)
+{
+	struct lane *lane = calloc(1, sizeof(*lane));
+
+	need(lane != NULL, "memory");
+	lane->bench = bench;
+	lane->mechanism = mechanism;
+	return lane;
+}
+
+/* Nanoseconds for each of @n attempts. */
+static double time_batch(struct lane *lane, side_fn *side, size_t n)
+{
+	lane->ns = 0;
+	side(lane, n);
+	return (double)lane->ns / (double)n;
+}
+
+struct figures {
+	double ours_ns;
+	double bare_ns;
+	double p99_ns;
+	double per_s;	      /* in one thread */
+	double per_s_threads; /* in N_THREADS */
+	double allocations;
+	double system_calls;
+};
+
+static void take_turns(struct lane *lane, side_fn *ours, side_fn *theirs, size_t n_rounds,
+		       struct figures *figures)
+{
+	size_t n = n_rounds * TURN;
+	double *values = calloc(2 * n, sizeof(*values));
+
+	need(values != NULL, "memory");
+	for (size_t i = 0; i < 2 * n; i++) {
+		size_t turn = i / TURN;
+		bool is_ours = (turn + turn / 2) % 2 == 0; /* who begins changes, too */
+		size_t at = turn / 2 * TURN + i % TURN + (is_ours ? 0 : n);
+
+		values[at] = time_batch(lane, is_ours ? ours : theirs, BATCH);
+	}
+	figures->ours_ns = median(values, n);
+	figures->bare_ns = median(values + n, n);
+	free(values);
+}
+
+static double p99_of(struct lane *lane, side_fn *ours)
+{
+	static double values[SINGLES];
+
+	for (size_t i = 0; i < SINGLES; i++)
+		values[i] = time_batch(lane, ours, 1);
+	(void)median(values, SINGLES);
+	return values[SINGLES * 99 / 100];
+}
+
+struct runner {
+	pthread_t thread;
+	pthread_barrier_t *barrier;
+	struct lane *lane;
+	side_fn *ours;
+	double per_s;
+};
+
+static void *run_thread(void *arg)
+{
+	struct runner *runner = arg;
+	size_t n = runner->lane->bench->n_rounds * TURN;
+	double *values = calloc(n, sizeof(*values));
+
+	need(values != NULL, "memory");
+	(void)time_batch(runner->lane, runner->ours, BATCH);
+	(void)pthread_barrier_wait(runner->barrier);
+	for (size_t i = 0; i < n; i++)
+		values[i] = time_batch(runner->lane, runner->ours, BATCH);
+	runner->per_s = 1e9 / median(values, n);
+	free(values);
+	return NULL;
+}
+
+/* All at once, on one context. */
+static double rate_of_threads(struct bench *bench, enum mechanism mechanism, side_fn *ours)
+{
+	struct runner runners[N_THREADS];
+	pthread_barrier_t barrier;
+	double per_s = 0;
+
+	need(pthread_barrier_init(&barrier, NULL, N_THREADS) == 0, "a barrier");
+	for (size_t i = 0; i < N_THREADS; i++) {
+		runners[i] = (struct runner){
+			.barrier = &barrier, .lane = lane_new(bench, mechanism), .ours = ours};
+		runners[i].lane->position = i * bench->n_pool / N_THREADS;
+		need(pthread_create(&runners[i].thread, NULL, run_thread, &runners[i]) == 0,
+		     "a thread");
+	}
+	for (size_t i = 0; i < N_THREADS; i++) {
+		(void)pthread_join(runners[i].thread, NULL);
+		per_s += runners[i].per_s;
+		free(runners[i].lane);
+	}
+	(void)pthread_barrier_destroy(&barrier);
+	return per_s;
+}
+
+#define COUNTED_BATCHES 4
+
+struct counted {
+	struct lane *lane;
+	side_fn *ours;
+};
+
+static void run_counted(void *arg)
+{
+	struct counted *counted = arg;
+
+	for (size_t i = 0; i < COUNTED_BATCHES; i++)
+		counted->ours(counted->lane, BATCH);
+}
+
+/* The child opens the store anew, as after any fork, and that is not the steady state. */
+static void warm_and_run(void *arg)
+{
+	struct counted *counted = arg;
+
+	count_pause(true);
+	counted->ours(counted->lane, BATCH);
+	count_pause(false);
+	run_counted(counted);
+}
+
+static void count(struct lane *lane, side_fn *ours, struct figures *figures)
+{
+	struct counted counted = {.lane = lane, .ours = ours};
+
+	lane->n_allocations = 0;
+	run_counted(&counted);
+	figures->allocations = (double)lane->n_allocations / (COUNTED_BATCHES * BATCH);
+	figures->system_calls =
+		count_system_calls(warm_and_run, &counted) / (COUNTED_BATCHES * BATCH);
+}
+
+static void measure(struct bench *bench, enum mechanism mechanism, const char *what, side_fn *ours,
+		    side_fn *theirs)
+{
+	struct lane *lane = lane_new(bench, mechanism);
+	struct figures figures;
+
+	take_turns(lane, ours, theirs, 1, &figures); /* to warm up */
+	take_turns(lane, ours, theirs, bench->n_rounds, &figures);
+	figures.p99_ns = p99_of(lane, ours);
+	figures.per_s_threads = rate_of_threads(bench, mechanism, ours);
+	count(lane, ours, &figures);
+	free(lane);
+	printf("{\"group\":\"capi\",\"case\":\"%s\",\"accounts\":%zu,\"what\":\"%s\","
+	       "\"unit\":\"us\",\"ours\":%.3f,\"peer\":%.3f,\"peer_name\":\"bare\","
+	       "\"p99\":%.3f,\"per_s\":%.0f,\"per_s_%d_threads\":%.0f,\"allocations\":%.3f,"
+	       "\"system_calls\":%.3f}\n",
+	       mechanism_names[mechanism], bench->n_accounts, what, figures.ours_ns / 1e3,
+	       figures.bare_ns / 1e3, figures.p99_ns / 1e3, 1e9 / figures.ours_ns, N_THREADS,
+	       figures.per_s_threads, figures.allocations, figures.system_calls);
+	(void)fflush(stdout);
+}
+
+/* Goes once through the users that are drawn from, on both sides. */
+static void look_first(struct bench *bench)
+{
+	struct lane *lane = lane_new(bench, CRAM_MD5);
+	size_t n = bench->n_pool / BATCH;
+	double *values = calloc(n, sizeof(*values));
+	double ours_ns;
+	double bare_ns;
+
+	need(values != NULL, "memory");
+	for (size_t i = 0; i < n; i++)
+		values[i] = time_batch(lane, our_verifications, BATCH);
+	ours_ns = median(values, n);
+	lane->position = 0;
+	for (size_t i = 0; i < n; i++)
+		values[i] = time_batch(lane, bare_verifications, BATCH);
+	bare_ns = median(values, n);
+	free(values);
+	free(lane);
+	printf("{\"group\":\"capi\",\"case\":\"CRAM-MD5\",\"accounts\":%zu,\"what\":\"first look\","
+	       "\"unit\":\"us\",\"ours\":%.3f,\"peer\":%.3f,\"peer_name\":\"bare\"}\n",
+	       bench->n_accounts, ours_ns / 1e3, bare_ns / 1e3);
+	(void)fflush(stdout);
+}
+
+static void run(struct bench *bench, const char *folder)
+{
+	store_make(folder, bench->n_accounts);
+	bench->ctx = store_open(folder);
+	client_start(bench->ctx);
+	bare_open(&bench->bare, bench->ctx, folder);
+	look_first(bench);
+	for (enum mechanism i = PLAIN; i < N_MECHANISMS; i++) {
+		fprintf(stderr, "bench_capi: %zu accounts: %s\n", bench->n_accounts,
+			mechanism_names[i]);
+		measure(bench, i, "login", our_logins, bare_logins);
+		if (has_verify(i))
+			measure(bench, i, "verify", our_verifications, bare_verifications);
+	}
+	bare_close(&bench->bare);
+	mailauth_free(&bench->ctx);
 }
 
 int main(int argc, char **argv)
 {
-	printf("CRAM-MD5, C API against bare work (ns per login, medians of %d rounds of %d)\n",
-	       ROUNDS, A_ROUND);
-	printf("%10s %10s %10s %8s %12s %10s\n", "accounts", "bare", "api", "ratio", "logins/s",
-	       "p99 ns");
-	if (argc < 2) {
-		run(1000);
-		run(1000000);
+	struct bench bench = {.n_rounds = ROUNDS, .n_pool = POOL};
+	int at = 1;
+
+	if (argc > 1 && strcmp(argv[1], "-q") == 0) {
+		bench.n_rounds = ROUNDS_MIN;
+		bench.n_pool = POOL_MIN;
+		at++;
 	}
-	for (int i = 1; i < argc; i++)
-		run((size_t)strtoul(argv[i], NULL, 10));
+	if (argc - at == 2)
+		bench.n_accounts = (size_t)strtoull(argv[at + 1], NULL, 10);
+	if (bench.n_accounts == 0) {
+		fprintf(stderr, "usage: bench_capi [-q] FOLDER ACCOUNTS\n");
+		return 2;
+	}
+	run(&bench, argv[at]);
 	return 0;
 }

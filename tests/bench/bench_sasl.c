@@ -1,531 +1,191 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bench_sasl.c - logins through libsasl2: this plugin against Cyrus' sasldb
+ * bench_sasl.c - logins through libsasl2: servers against each other
  *
- * Usage: bench_sasl FOLDERS CONFIG SASLDB_FILE SYSTEM_PLUGIN_FOLDER
+ * Usage: bench_sasl [-r ROUNDS] [-n LOGINS] GROUP ACCOUNTS FOLDER OURS PEERS MECH...
  *
- * Three child processes log the same users in: libsasl2's mechanisms on sasldb, the same on our
- * verifiers, and our own mechanisms. They take turns, a round each, and only the server's calls are
- * timed: sasl_server_new to sasl_dispose, without the client's arithmetic. Then it is measured what
- * a process pays for having the plugin: memory, and time in sasl_server_init(). FOLDERS has a
- * folder of plugins for each case (none, stock, own); tests/bench/run makes them and the store.
+ * OURS and PEERS are names, separated by commas, of servers in FOLDER (see sasl_side.h), all of
+ * which know the same ACCOUNTS; FOLDER/clients has the mechanisms of the client. Each server is a
+ * process. They take turns, a round of LOGINS of random users each, and only the server's calls are
+ * timed. The figure of a round is its median, which does not mind that a login was interrupted; the
+ * result is the median of the rounds, and so is the ratio, of those of one round each.
+ *
+ * Prints a JSON object for each mechanism and pair. The first of OURS goes by the mechanism's name,
+ * the others by both.
  */
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <sasl/sasl.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define USERS  1000
-#define ROUNDS 21
-#define STARTS 15
+#include "measure.h"
+#include "sasl_side.h"
 
-static const char password[] = "correct horse battery staple";
+#define SERVERS_MAX 8
+#define ROUNDS_MAX  99
+#define LOGINS_MAX  10000
 
 struct server {
 	const char *name;
-	const char *auxprop; /* "": every plugin there is */
-	const char *mechs;   /* of our own */
-	const char *path;    /* of plugins */
-};
-
-/* libsasl2's callbacks get no context of ours at initialisation, so these are global. */
-static struct server server;
-static const char *config;
-static const char *sasldb;
-static const char *system_path;
-static const char *client_user;
-
-static void need(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "bench_sasl: %s: %s failed\n", server.name, what);
-	exit(1);
-}
-
-static int get_option(void *context, const char *plugin, const char *option, const char **result,
-		      unsigned int *len)
-{
-	const char *const options[][2] = {
-		{"auxprop_plugin", server.auxprop},
-		{"mailauth_config", config},
-		{"mailauth_mechs", server.mechs},
-		{"sasldb_path", sasldb},
-		{"pwcheck_method", "auxprop"},
-		{"mech_list", "CRAM-MD5 PLAIN DIGEST-MD5 SCRAM-SHA-256"},
-	};
-
-	(void)context;
-	(void)plugin;
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		if (strcmp(option, options[i][0]) != 0 || options[i][1][0] == '\0')
-			continue;
-		*result = options[i][1];
-		if (len != NULL)
-			*len = (unsigned int)strlen(*result);
-		return SASL_OK;
-	}
-	return SASL_FAIL;
-}
-
-static int get_path(void *context, const char **path)
-{
-	(void)context;
-	*path = server.path;
-	return SASL_OK;
-}
-
-static int log_nothing(void *context, int level, const char *message)
-{
-	(void)context;
-	if (level <= SASL_LOG_WARN && level != SASL_LOG_NONE)
-		fprintf(stderr, "bench_sasl: %s: %s\n", server.name, message);
-	return SASL_OK;
-}
-
-/* Through a type that gcc takes for any function. */
-#define CALLBACK(function) ((int (*)(void))(void (*)(void))(function))
-
-static const sasl_callback_t callbacks[] = {
-	{SASL_CB_GETOPT, CALLBACK(get_option), NULL},
-	{SASL_CB_GETPATH, CALLBACK(get_path), NULL},
-	{SASL_CB_LOG, CALLBACK(log_nothing), NULL},
-	{SASL_CB_LIST_END, NULL, NULL},
-};
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static sasl_conn_t *connect_one(void)
-{
-	sasl_conn_t *conn;
-
-	need(sasl_server_new("smtp", "mail.example.org", "example.org", NULL, NULL, NULL, 0,
-			     &conn) == SASL_OK,
-	     "sasl_server_new");
-	return conn;
-}
-
-static void add_users(void)
-{
-	for (int i = 0; i < USERS; i++) {
-		sasl_conn_t *conn = connect_one();
-		char user[32];
-
-		(void)snprintf(user, sizeof(user), "user%06d", i);
-		need(sasl_setpass(conn, user, password, sizeof(password) - 1, NULL, 0,
-				  SASL_SET_CREATE) == SASL_OK,
-		     "sasl_setpass");
-		sasl_dispose(&conn);
-	}
-}
-
-static unsigned int answer_cram(const char *user, const char *challenge, unsigned int len,
-				char *out, size_t size)
-{
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned int digest_len;
-	int n = snprintf(out, size, "%s ", user);
-
-	need(HMAC(EVP_md5(), password, sizeof(password) - 1, (const unsigned char *)challenge, len,
-		  digest, &digest_len) != NULL,
-	     "HMAC");
-	for (unsigned int i = 0; i < digest_len; i++)
-		n += snprintf(out + n, size - (size_t)n, "%02x", digest[i]);
-	return (unsigned int)n;
-}
-
-static uint64_t login_cram(const char *user)
-{
-	uint64_t start = now_ns();
-	sasl_conn_t *conn = connect_one();
-	const char *out;
-	unsigned int out_len;
-	uint64_t spent;
-	char response[128];
-	unsigned int response_len;
-
-	need(sasl_server_start(conn, "CRAM-MD5", NULL, 0, &out, &out_len) == SASL_CONTINUE,
-	     "sasl_server_start");
-	spent = now_ns() - start;
-	response_len = answer_cram(user, out, out_len, response, sizeof(response));
-	start = now_ns();
-	need(sasl_server_step(conn, response, response_len, &out, &out_len) == SASL_OK,
-	     "a CRAM-MD5 login");
-	sasl_dispose(&conn);
-	return spent + now_ns() - start;
-}
-
-static uint64_t login_plain(const char *user)
-{
-	char message[128];
-	size_t user_len = strlen(user);
-	uint64_t start;
-	sasl_conn_t *conn;
-	const char *out;
-	unsigned int out_len;
-
-	message[0] = '\0';
-	memcpy(message + 1, user, user_len + 1);
-	memcpy(message + user_len + 2, password, sizeof(password));
-	start = now_ns();
-	conn = connect_one();
-	need(sasl_server_start(conn, "PLAIN", message,
-			       (unsigned int)(user_len + 2 + sizeof(password) - 1), &out,
-			       &out_len) == SASL_OK,
-	     "a PLAIN login");
-	sasl_dispose(&conn);
-	return now_ns() - start;
-}
-
-/* ---- libsasl2's client, for what is more than one line of arithmetic ---- */
-
-static int get_client_path(void *context, const char **path)
-{
-	(void)context;
-	*path = system_path;
-	return SASL_OK;
-}
-
-static int get_name(void *context, int id, const char **result, unsigned int *len)
-{
-	(void)context;
-	*result = id == SASL_CB_AUTHNAME ? client_user : "";
-	if (len != NULL)
-		*len = (unsigned int)strlen(*result);
-	return SASL_OK;
-}
-
-static int get_secret(sasl_conn_t *conn, void *context, int id, sasl_secret_t **secret)
-{
-	static union {
-		sasl_secret_t secret;
-		char room[sizeof(sasl_secret_t) + sizeof(password)];
-	} held;
-
-	(void)conn;
-	(void)context;
-	(void)id;
-	held.secret.len = sizeof(password) - 1;
-	memcpy(held.secret.data, password, sizeof(password));
-	*secret = &held.secret;
-	return SASL_OK;
-}
-
-static const sasl_callback_t client_callbacks[] = {
-	{SASL_CB_GETPATH, CALLBACK(get_client_path), NULL},
-	{SASL_CB_LOG, CALLBACK(log_nothing), NULL},
-	{SASL_CB_USER, CALLBACK(get_name), NULL},
-	{SASL_CB_AUTHNAME, CALLBACK(get_name), NULL},
-	{SASL_CB_PASS, CALLBACK(get_secret), NULL},
-	{SASL_CB_LIST_END, NULL, NULL},
-};
-
-static uint64_t login_dialogue(const char *user, const char *mech)
-{
-	sasl_conn_t *client;
-	sasl_conn_t *conn;
-	const char *chosen;
-	const char *in = NULL;
-	const char *out = NULL;
-	unsigned int in_len = 0;
-	unsigned int out_len = 0;
-	uint64_t spent;
-	uint64_t start;
-	int code;
-
-	client_user = user;
-	need(sasl_client_new("smtp", "mail.example.org", NULL, NULL, client_callbacks, 0,
-			     &client) == SASL_OK,
-	     "sasl_client_new");
-	need(sasl_client_start(client, mech, NULL, &in, &in_len, &chosen) >= SASL_OK,
-	     "sasl_client_start");
-	start = now_ns();
-	conn = connect_one();
-	code = sasl_server_start(conn, mech, in, in_len, &out, &out_len);
-	spent = now_ns() - start;
-	while (code == SASL_CONTINUE) {
-		need(sasl_client_step(client, out, out_len, NULL, &in, &in_len) >= SASL_OK,
-		     "sasl_client_step");
-		start = now_ns();
-		code = sasl_server_step(conn, in, in_len, &out, &out_len);
-		spent += now_ns() - start;
-	}
-	need(code == SASL_OK, mech);
-	start = now_ns();
-	sasl_dispose(&conn);
-	spent += now_ns() - start;
-	sasl_dispose(&client);
-	return spent;
-}
-
-static uint64_t login_digest(const char *user)
-{
-	return login_dialogue(user, "DIGEST-MD5");
-}
-
-static uint64_t login_scram(const char *user)
-{
-	return login_dialogue(user, "SCRAM-SHA-256");
-}
-
-/* SCRAM's iterations cost the client some milliseconds each time. */
-static const struct {
-	const char *name;
-	int a_round; /* logins */
-	uint64_t (*login)(const char *user);
-} mechs[] = {
-	{"CRAM-MD5", 500, login_cram},
-	{"PLAIN", 500, login_plain},
-	{"DIGEST-MD5", 500, login_digest},
-	{"SCRAM-SHA-256", 20, login_scram},
-};
-#define N_MECHS (sizeof(mechs) / sizeof(mechs[0]))
-
-/* Does a round of the mechanism asked for and answers with ns per login. */
-static void serve(int in, int out)
-{
-	unsigned char mech;
-	double result;
-
-	need(sasl_server_init(callbacks, "bench") == SASL_OK, "sasl_server_init");
-	need(sasl_client_init(client_callbacks) == SASL_OK, "sasl_client_init");
-	if (server.mechs[0] == '\0')
-		add_users();
-	srandom(1);
-	while (read(in, &mech, 1) == 1) {
-		uint64_t spent = 0;
-
-		for (int i = 0; i < mechs[mech].a_round; i++) {
-			char user[32];
-
-			(void)snprintf(user, sizeof(user), "user%06ld", random() % USERS);
-			spent += mechs[mech].login(user);
-		}
-		result = (double)spent / mechs[mech].a_round;
-		need(write(out, &result, sizeof(result)) == sizeof(result), "answering");
-	}
-	sasl_done();
-}
-
-struct child {
 	pid_t pid;
 	int to;
 	int from;
+	double spent_us[ROUNDS_MAX];
 };
 
-static struct child start(const struct server *what)
+struct bench {
+	const char *group;
+	long n_accounts;
+	const char *folder;
+	int n_rounds;
+	int n_logins;
+	size_t n_ours;
+	size_t n_servers; /* ours, then peers */
+	struct server servers[SERVERS_MAX];
+};
+
+/* What a server is asked for. */
+struct question {
+	char mech[32];
+	int n_logins;
+};
+
+static double round_us(const struct question *question, long n_accounts)
+{
+	static double spent[LOGINS_MAX];
+
+	for (int i = 0; i < question->n_logins; i++) {
+		char user[SASL_SIDE_USER_MAX];
+
+		sasl_side_user(random() % n_accounts, user);
+		spent[i] = (double)sasl_side_login(question->mech, user) / 1000;
+	}
+	return median(spent, (size_t)question->n_logins);
+}
+
+static void serve(const struct bench *bench, const char *name, int in, int out)
+{
+	struct question question;
+
+	sasl_side_server(bench->folder, name);
+	sasl_side_client(bench->folder);
+	srandom(1);
+	while (read(in, &question, sizeof(question)) == (ssize_t)sizeof(question)) {
+		double result = round_us(&question, bench->n_accounts);
+
+		need(write(out, &result, sizeof(result)) == sizeof(result), "answering");
+	}
+}
+
+static void start(const struct bench *bench, struct server *server)
 {
 	int to[2];
 	int from[2];
-	struct child child;
 
 	need(pipe(to) == 0 && pipe(from) == 0, "pipe");
-	child.pid = fork();
-	need(child.pid >= 0, "fork");
-	if (child.pid == 0) {
+	server->pid = fork();
+	need(server->pid >= 0, "fork");
+	if (server->pid == 0) {
 		(void)close(to[1]);
-		server = *what;
-		serve(to[0], from[1]);
+		serve(bench, server->name, to[0], from[1]);
 		exit(0);
 	}
 	(void)close(to[0]);
 	(void)close(from[1]);
-	child.to = to[1];
-	child.from = from[0];
-	return child;
+	server->to = to[1];
+	server->from = from[0];
 }
 
-static double ask(const struct child *child, unsigned char mech)
+static double ask(const struct server *server, const struct question *question)
 {
 	double result;
 
-	need(write(child->to, &mech, 1) == 1, "asking");
-	need(read(child->from, &result, sizeof(result)) == sizeof(result), "a round");
+	need(write(server->to, question, sizeof(*question)) == (ssize_t)sizeof(*question),
+	     "asking");
+	need(read(server->from, &result, sizeof(result)) == sizeof(result), server->name);
 	return result;
 }
 
-static int compare(const void *a, const void *b)
+static void print_pair(const struct bench *bench, const char *mech, size_t ours, size_t peer)
 {
-	double x = *(const double *)a;
-	double y = *(const double *)b;
+	const struct server *a = &bench->servers[ours];
+	const struct server *b = &bench->servers[peer];
+	size_t n = (size_t)bench->n_rounds;
+	double us[2][ROUNDS_MAX];
+	double ratio[ROUNDS_MAX];
 
-	return (x > y) - (x < y);
+	memcpy(us[0], a->spent_us, sizeof(us[0]));
+	memcpy(us[1], b->spent_us, sizeof(us[1]));
+	for (size_t i = 0; i < n; i++)
+		ratio[i] = us[0][i] / us[1][i];
+	printf("{\"group\":\"%s\",\"case\":\"%s%s%s\",\"accounts\":%ld,\"what\":\"login\","
+	       "\"unit\":\"us\",\"ours\":%.2f,\"peer\":%.2f,\"peer_name\":\"%s\","
+	       "\"ratio\":%.4f}\n",
+	       bench->group, mech, ours > 0 ? ", " : "", ours > 0 ? a->name : "", bench->n_accounts,
+	       median(us[0], n), median(us[1], n), b->name, median(ratio, n));
 }
 
-static double median(double *values, size_t n)
+static void measure(struct bench *bench, const char *mech)
 {
-	qsort(values, n, sizeof(values[0]), compare);
-	return values[n / 2];
+	struct question question = {.n_logins = bench->n_logins};
+
+	need(strlen(mech) < sizeof(question.mech), "a name");
+	memcpy(question.mech, mech, strlen(mech));
+	/* To derive the key from a password costs milliseconds, both sides. */
+	if (strncmp(mech, "SCRAM-", 6) == 0)
+		question.n_logins = bench->n_logins / 10 + 1;
+	for (size_t k = 0; k < bench->n_servers; k++)
+		(void)ask(&bench->servers[k], &question);
+	for (int i = 0; i < bench->n_rounds; i++)
+		for (size_t k = 0; k < bench->n_servers; k++)
+			bench->servers[k].spent_us[i] = ask(&bench->servers[k], &question);
+	for (size_t ours = 0; ours < bench->n_ours; ours++)
+		for (size_t peer = bench->n_ours; peer < bench->n_servers; peer++)
+			print_pair(bench, mech, ours, peer);
+	(void)fflush(stdout);
 }
 
-#define N_SERVERS 3
-
-static void measure(const struct child *children, unsigned char mech)
+/* Takes @names apart, in place. */
+static void add_servers(struct bench *bench, char *names)
 {
-	double spent[N_SERVERS][ROUNDS];
-	double ratio[N_SERVERS][ROUNDS];
-
-	for (size_t k = 0; k < N_SERVERS; k++)
-		(void)ask(&children[k], mech);
-	for (int i = 0; i < ROUNDS; i++)
-		for (size_t k = 0; k < N_SERVERS; k++) {
-			spent[k][i] = ask(&children[k], mech);
-			ratio[k][i] = spent[0][i] / spent[k][i];
-		}
-	printf("%-14s %12.0f %12.0f %8.1f %12.0f %8.1f\n", mechs[mech].name,
-	       median(spent[0], ROUNDS), median(spent[1], ROUNDS), median(ratio[1], ROUNDS),
-	       median(spent[2], ROUNDS), median(ratio[2], ROUNDS));
-}
-
-/* ---- what it costs to have the plugin ---- */
-
-struct cost {
-	double start_us; /* in sasl_server_init() */
-	double rss_kib;
-	double pss_kib;
-	double private_kib;
-};
-
-static double read_kib(const char *key)
-{
-	FILE *file = fopen("/proc/self/smaps_rollup", "r");
-	char line[256];
-	double sum = 0;
-
-	need(file != NULL, "smaps_rollup");
-	while (fgets(line, sizeof(line), file) != NULL)
-		if (strncmp(line, key, strlen(key)) == 0)
-			sum += strtod(line + strcspn(line, " "), NULL);
-	(void)fclose(file);
-	return sum;
-}
-
-static void start_once(int out)
-{
-	struct cost cost;
-	char response[128];
-	uint64_t start;
-
-	/* A server with TLS has started OpenSSL long before. */
-	(void)answer_cram("user000000", "x", 1, response, sizeof(response));
-	start = now_ns();
-	need(sasl_server_init(callbacks, "bench") == SASL_OK, "sasl_server_init");
-	cost.start_us = (double)(now_ns() - start) / 1000;
-	if (server.auxprop[0] != '\0' || server.mechs[0] != '\0')
-		(void)login_cram("user000000");
-	cost.rss_kib = read_kib("Rss:");
-	cost.pss_kib = read_kib("Pss:");
-	cost.private_kib = read_kib("Private_");
-	need(write(out, &cost, sizeof(cost)) == sizeof(cost), "answering");
-	sasl_done();
-}
-
-static struct cost start_many(const struct server *what)
-{
-	double values[4][STARTS];
-
-	(void)fflush(stdout); /* or each child prints it again */
-	for (int i = 0; i < STARTS; i++) {
-		struct cost cost;
-		int from[2];
-		pid_t pid;
-
-		need(pipe(from) == 0, "pipe");
-		pid = fork();
-		need(pid >= 0, "fork");
-		if (pid == 0) {
-			server = *what;
-			start_once(from[1]);
-			exit(0);
-		}
-		need(read(from[0], &cost, sizeof(cost)) == sizeof(cost), "a start");
-		(void)close(from[0]);
-		(void)close(from[1]);
-		(void)waitpid(pid, NULL, 0);
-		values[0][i] = cost.start_us;
-		values[1][i] = cost.rss_kib;
-		values[2][i] = cost.pss_kib;
-		values[3][i] = cost.private_kib;
+	for (char *name = names; name != NULL && *name != '\0'; names = name) {
+		name = strchr(names, ',');
+		if (name != NULL)
+			*name++ = '\0';
+		need(bench->n_servers < SERVERS_MAX, "so many servers");
+		bench->servers[bench->n_servers++].name = names;
 	}
-	return (struct cost){median(values[0], STARTS), median(values[1], STARTS),
-			     median(values[2], STARTS), median(values[3], STARTS)};
-}
-
-static void measure_start(const struct server *servers, size_t n)
-{
-	struct cost none = start_many(&servers[0]);
-
-	printf("\nA process at its start (us in sasl_server_init) and after a login (KiB, the "
-	       "difference to one without the plugin)\n%-26s %10s %10s %10s %10s\n%-26s %10.0f\n",
-	       "", "start", "RSS", "PSS", "private", servers[0].name, none.start_us);
-	for (size_t i = 1; i < n; i++) {
-		struct cost cost = start_many(&servers[i]);
-
-		printf("%-26s %10.0f %10.0f %10.0f %10.0f\n", servers[i].name, cost.start_us,
-		       cost.rss_kib - none.rss_kib, cost.pss_kib - none.pss_kib,
-		       cost.private_kib - none.private_kib);
-	}
-}
-
-/* Takes place in @path. */
-static const char *folder(char path[512], const char *base, const char *name)
-{
-	need(snprintf(path, 512, "%s/%s", base, name) < 512, "a path");
-	return path;
 }
 
 int main(int argc, char **argv)
 {
-	static const char all[] = "CRAM-MD5 PLAIN DIGEST-MD5 SCRAM-SHA-256";
-	char none[512];
-	char stock[512];
-	char own[512];
-	struct child children[N_SERVERS];
+	static struct bench bench = {.n_rounds = 21, .n_logins = 500};
+	int option;
 
-	if (argc != 5) {
-		fprintf(stderr, "usage: bench_sasl FOLDERS CONFIG SASLDB SYSTEM_PLUGINS\n");
+	while ((option = getopt(argc, argv, "r:n:")) > 0)
+		*(option == 'r' ? &bench.n_rounds : &bench.n_logins) =
+			(int)strtol(optarg, NULL, 10);
+	if (argc - optind < 6) {
+		fprintf(stderr, "usage: bench_sasl [-r ROUNDS] [-n LOGINS] GROUP ACCOUNTS FOLDER "
+				"OURS PEERS MECH...\n");
 		return 2;
 	}
-	config = argv[2];
-	sasldb = argv[3];
-	system_path = argv[4];
-	(void)folder(none, argv[1], "none");
-	(void)folder(stock, argv[1], "stock");
-	(void)folder(own, argv[1], "own");
-	children[0] = start(&(struct server){"sasldb", "sasldb", "", system_path});
-	children[1] = start(&(struct server){"verifiers", "mailauth", "", stock});
-	children[2] = start(&(struct server){"own mechanisms", "mailauth", all, own});
-	printf("Through libsasl2, %d accounts (ns of server time per login, medians of %d "
-	       "rounds)\n%-14s %12s %12s %8s %12s %8s\n",
-	       USERS, ROUNDS, "mechanism", "sasldb", "verifiers", "ratio", "own", "ratio");
-	for (unsigned char i = 0; i < N_MECHS; i++)
-		measure(children, i);
+	need(bench.n_rounds > 0 && bench.n_rounds <= ROUNDS_MAX && bench.n_logins > 0 &&
+		     bench.n_logins <= LOGINS_MAX,
+	     "that number of rounds or logins");
+	bench.group = argv[optind];
+	bench.n_accounts = strtol(argv[optind + 1], NULL, 10);
+	bench.folder = argv[optind + 2];
+	add_servers(&bench, argv[optind + 3]);
+	bench.n_ours = bench.n_servers;
+	add_servers(&bench, argv[optind + 4]);
+	for (size_t k = 0; k < bench.n_servers; k++)
+		start(&bench, &bench.servers[k]);
+	for (int i = optind + 5; i < argc; i++)
+		measure(&bench, argv[i]);
 	/* All of them first: each child holds the pipes of those started before it. */
-	for (size_t k = 0; k < N_SERVERS; k++)
-		(void)close(children[k].to);
-	for (size_t k = 0; k < N_SERVERS; k++)
-		(void)waitpid(children[k].pid, NULL, 0);
-	measure_start(
-		(const struct server[]){
-			{"without the plugin", "", "", none},
-			{"with it, not named", "", "", stock},
-			{"verifiers", "mailauth", "", stock},
-			{"own mechanisms, stock too", "mailauth", all, stock},
-			{"own mechanisms alone", "mailauth", all, own},
-		},
-		5);
+	for (size_t k = 0; k < bench.n_servers; k++)
+		(void)close(bench.servers[k].to);
+	for (size_t k = 0; k < bench.n_servers; k++)
+		(void)waitpid(bench.servers[k].pid, NULL, 0);
 	return 0;
 }

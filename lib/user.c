@@ -229,7 +229,7 @@ static const char *check_text(struct ma_span text)
 	while (text.len > 0) {
 		if (!ma_span_take_utf8(&text, &point))
 			return "is not valid UTF-8";
-		if (point < ' ' || (point >= 0x7f && point < 0xa0))
+		if (ma_is_control(point))
 			return "has a control character";
 		if (point == ':')
 			return "has a colon";

@@ -93,13 +93,13 @@ static void log_capture(const struct ma_pam *pam, enum mailauth_status status)
 		pam_syslog(pam->pamh, LOG_INFO,
 			   "%s has another password for mail, which is left as it is; \"mailuser "
 			   "passwd\" changes it",
-			   pam->user);
+			   ma_pam_word(pam->user).text);
 		break;
 	default:
 		pam_syslog(pam->pamh, LOG_WARNING,
 			   "the password of %s could not be captured: %s; the next login tries "
 			   "again",
-			   pam->user, mailauth_status_name(status));
+			   ma_pam_word(pam->user).text, mailauth_status_name(status));
 	}
 }
 

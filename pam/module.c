@@ -24,6 +24,27 @@
 #define STORE_DATA    "mailauth_store"
 #define FAIL_DELAY_US 2000000
 
+/* ---- the log ---- */
+
+struct ma_pam_word ma_pam_word(const char *text)
+{
+	struct ma_pam_word word;
+	size_t len = 0;
+
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+		bool is_safe = c > ' ' && c < 0x7f && c != '"' && c != '\\';
+		size_t need = is_safe ? 1 : strlen("\\xNN");
+
+		if (sizeof(word.text) - 1 - len < need)
+			break;
+		(void)snprintf(word.text + len, need + 1, is_safe ? "%c" : "\\x%02x", c);
+		len += need;
+	}
+	word.text[len] = '\0';
+	return word;
+}
+
 /* ---- arguments ---- */
 
 static bool take_text(const char *arg, const char *key, const char **value)
@@ -66,7 +87,7 @@ int ma_pam_begin(struct ma_pam *pam, pam_handle_t *pamh, int flags, int argc, co
 			"unknown argument \"%s\" in the PAM configuration; there are config=FILE "
 			"realm=NAME group=NAME try_first_pass use_first_pass use_authtok capture "
 			"debug",
-			argv[i]);
+			ma_pam_word(argv[i]).text);
 		return PAM_SERVICE_ERR;
 	}
 	return PAM_SUCCESS;
@@ -237,9 +258,11 @@ static void log_failure(const struct ma_pam *pam, bool is_known)
 	pam_syslog(
 		pam->pamh, LOG_NOTICE,
 		"authentication failure; logname=%s uid=%u euid=%u tty=%s ruser=%s rhost=%s %s%s",
-		login != NULL ? login : "", (unsigned int)getuid(), (unsigned int)geteuid(),
-		ma_pam_item(pam, PAM_TTY), ma_pam_item(pam, PAM_RUSER), ma_pam_item(pam, PAM_RHOST),
-		is_known ? " user=" : "", is_known ? pam->user : "");
+		ma_pam_word(login != NULL ? login : "").text, (unsigned int)getuid(),
+		(unsigned int)geteuid(), ma_pam_word(ma_pam_item(pam, PAM_TTY)).text,
+		ma_pam_word(ma_pam_item(pam, PAM_RUSER)).text,
+		ma_pam_word(ma_pam_item(pam, PAM_RHOST)).text, is_known ? " user=" : "",
+		ma_pam_word(is_known ? pam->user : "").text);
 }
 
 static int verify(struct ma_pam *pam, const char *password)

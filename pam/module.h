@@ -20,6 +20,7 @@
 #include <mailauth/mailauth.h>
 
 #define MA_PAM_ADVICE_MAX 256
+#define MA_PAM_WORD_MAX	  256
 
 /* A store that is kept open with the PAM handle. */
 struct ma_pam_store {
@@ -60,6 +61,12 @@ int ma_pam_find(struct ma_pam *pam, struct mailauth_user **user_out);
 /* Is this the user's password? PAM_AUTH_ERR, PAM_USER_UNKNOWN (both logged as failures),
  * PAM_AUTHINFO_UNAVAIL. */
 int ma_pam_verify(struct ma_pam *pam, const char *password);
+/* What an application or a user gave, as one word of a log line: what is no printable ASCII becomes
+ * \xNN, as in the library's own lines; the end may be cut. */
+struct ma_pam_word {
+	char text[MA_PAM_WORD_MAX];
+};
+struct ma_pam_word ma_pam_word(const char *text);
 /* An item that is text; empty if it is not set. */
 const char *ma_pam_item(const struct ma_pam *pam, int which);
 bool ma_pam_is_silent(const struct ma_pam *pam);

@@ -138,7 +138,8 @@ static int judge(const struct ma_pam *pam, const struct mailauth_user *user)
 	if (code == PAM_SUCCESS)
 		warn(pam, user);
 	else
-		pam_syslog(pam->pamh, LOG_NOTICE, "account %s is refused: %s", pam->user, state);
+		pam_syslog(pam->pamh, LOG_NOTICE, "account %s is refused: %s",
+			   ma_pam_word(pam->user).text, state);
 	return code;
 }
 

@@ -221,6 +221,7 @@ int ma_pam_change(struct ma_pam *pam)
 	explicit_bzero(copy, strlen(copy));
 	free(copy);
 	if (status == MAILAUTH_OK)
-		pam_syslog(pam->pamh, LOG_NOTICE, "password changed for %s", pam->user);
+		pam_syslog(pam->pamh, LOG_NOTICE, "password changed for %s",
+			   ma_pam_word(pam->user).text);
 	return change_code(pam, status);
 }

@@ -132,6 +132,8 @@ bool ma_plugin_take_word(const char **list, const char **word_out, size_t *len_o
  * length is none: Postfix has smtpd_sasl_local_domain empty by default. May be NULL. */
 const char *ma_plugin_realm(const sasl_server_params_t *sparams);
 
+/* For a line of the log that the library does not write: a word of printable ASCII. */
+void ma_plugin_clean(char *word);
 /* Who asks; the address is written to @peer. The request lives as long as @sparams and @peer. */
 struct mailauth_request ma_plugin_request(const struct ma_plugin *plugin,
 					  const sasl_server_params_t *sparams,

@@ -163,12 +163,17 @@ static int refuse_early(const struct exchange *exchange, const sasl_server_param
 			const char *why)
 {
 	char peer[MA_PLUGIN_PEER_MAX];
+	char service[MA_PLUGIN_PEER_MAX];
 	const struct mailauth_request request =
 		ma_plugin_request(exchange->mech->plugin, sparams, peer);
 
+	(void)snprintf(service, sizeof(service), "%s",
+		       request.service != NULL ? request.service : "");
+	ma_plugin_clean(service);
+	ma_plugin_clean(peer);
 	sparams->utils->log(sparams->utils->conn, SASL_LOG_FAIL,
 			    "%s login: result=denied reason=%s mech=%s service=%s peer=%s",
-			    MA_PLUGIN_NAME, why, exchange->mech->row->name, request.service, peer);
+			    MA_PLUGIN_NAME, why, exchange->mech->row->name, service, peer);
 	return refuse(sparams, SASL_BADAUTH);
 }
 
@@ -307,6 +312,7 @@ static void log_unknown(const sasl_utils_t *utils, const char *word, size_t len)
 	char text[SASL_MECHNAMEMAX + 1];
 
 	(void)snprintf(text, sizeof(text), "%.*s", (int)len, word);
+	ma_plugin_clean(text);
 	utils->log(utils->conn, SASL_LOG_ERR,
 		   "%s config: option mailauth_mechs: no mechanism %s; there are SCRAM-SHA-512 "
 		   "SCRAM-SHA-256 SCRAM-SHA-1 DIGEST-MD5 CRAM-MD5 PLAIN LOGIN",

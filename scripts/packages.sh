@@ -21,7 +21,7 @@
 	packages_mail=( # the same, and what else the end-to-end tests need
 		"${packages_demo[@]}" sasl2-bin libsasl2-modules-db python3-pytest python3-pytest-xdist
 		python3-lmdb
-		pamtester libpam-runtime strace
+		pamtester libpam-runtime strace iproute2
 		curl ca-certificates libio-socket-ssl-perl gsasl mpop fetchmail isync
 		ruby php-cli php-net-smtp php-auth-sasl fail2ban
 	)
@@ -44,9 +44,11 @@
 		libapparmor1 libexttextcat-2.0-0 libicu72 liblua5.4-0 libsodium23 libstemmer0d libtirpc3
 		libunwind8 libwrap0
 	)
+	packages_sql=(libsasl2-modules-sql) # a peer of tests/bench: unpacked, never installed
+	packages_sql_needs=(libmariadb3 libpq5)
 	packages_check=( # sanitizers, valgrind, static analysis
 		clang clang-format clang-tidy libclang-rt-dev llvm cppcheck valgrind libc6-dbg shellcheck
-		mandoc
+		mandoc gcovr
 	)
 }
 

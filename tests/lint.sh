@@ -300,6 +300,31 @@ else
 	find_line README.md 1 "write it"
 fi
 
+# ---- promises ----------------------------------------------------------------------------
+
+# What SECURITY.md names in `...` is there: tests/ and lib/ paths, and in the parentheses behind a
+# test's file the names of its tests, "..." standing for the rest of a name.
+if [ -f SECURITY.md ]; then
+	# shellcheck disable=SC2016 # Markdown's quotes, not the shell's
+	tr '\n' ' ' <SECURITY.md |
+		grep -oE '`(tests|lib)/[^` ]+`( \((`[A-Za-z0-9_.]+`(, )?)+\))?' >"$tmp/promises" || :
+	[ -s "$tmp/promises" ] || find_line SECURITY.md 1 "name the tests"
+	while read -r f names; do
+		f=${f//\`/}
+		line=$(grep -nF "$f" SECURITY.md | head -n 1 | cut -d: -f1)
+		if [ ! -e "$f" ]; then
+			find_line SECURITY.md "$line" "there is no $f"
+			continue
+		fi
+		for name in $(printf '%s\n' "$names" | grep -oE '[A-Za-z0-9_]+'); do
+			grep -qE "(START_TEST\(|def )$name" "$f" ||
+				find_line SECURITY.md "$line" "$f has no test $name"
+		done
+	done <"$tmp/promises"
+else
+	find_line SECURITY.md 1 "write it"
+fi
+
 # ---- shell -------------------------------------------------------------------------------
 
 for f in ${shells[@]+"${shells[@]}"}; do

@@ -95,7 +95,7 @@ static void sign(struct support_scram *client, const char *auth_message, char *p
 size_t support_scram_final(struct support_scram *client, const void *challenge, size_t len,
 			   char *out, size_t size)
 {
-	static char auth_message[3 * TEXT_MAX];
+	char auth_message[3 * TEXT_MAX];
 	char text[TEXT_MAX];
 	char nonce[TEXT_MAX];
 	char channel[TEXT_MAX];

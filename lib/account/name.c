@@ -56,7 +56,7 @@ static const char *check_utf8(struct ma_span part)
 	while (part.len > 0) {
 		if (!ma_span_take_utf8(&part, &point))
 			return "it is not valid UTF-8";
-		if (point >= 0x80 && point < 0xa0)
+		if (ma_is_control(point))
 			return "it has a control character";
 	}
 	return NULL;

@@ -113,6 +113,11 @@ static const struct {
 	{"C1: U+0085", "a\xc2\x85", 0, CONTROL},
 	{"C1: U+009F", "a\xc2\x9f", 0, CONTROL},
 	{"C1 in the realm", "a@\xc2\x85", 0, CONTROL},
+	{"U+2028, a line's end to some", "a\xe2\x80\xa8", 0, CONTROL},
+	{"U+2029 in the realm", "a@b\xe2\x80\xa9", 0, CONTROL},
+	{"U+202E, which turns what follows", "a\xe2\x80\xaez", 0, CONTROL},
+	{"U+2066", "a\xe2\x81\xa6", 0, CONTROL},
+	{"U+200F", "a\xe2\x80\x8f", 0, CONTROL},
 	{"overlong /", "\xc0\xaf", 0, UTF8},
 	{"overlong @",
 	 "a\xc1\x80"

@@ -12,36 +12,13 @@
 
 #include "util/codec.h"
 #include "util/hash.h"
+#include "util/log.h"
 #include "util/mem.h"
 
 #define STDIO_SIZE 16384 /* bytes that stdio reads at a time */
 #define LINE_FIRST 256	 /* bytes; the first block for a line */
 
 /* ---- texts for the user ---- */
-
-static bool is_printable(uint32_t point)
-{
-	return point >= ' ' && (point < 0x7f || point >= 0xa0);
-}
-
-static void make_printable(char *text)
-{
-	struct ma_span in = ma_span_text(text);
-	char *at = text;
-	uint32_t point;
-
-	while (in.len > 0) {
-		size_t len = in.len;
-
-		if (!ma_span_take_utf8(&in, &point)) {
-			*at = '?';
-			in = ma_span(in.p + 1, in.len - 1);
-		} else if (!is_printable(point)) {
-			memset(at, '?', len - in.len);
-		}
-		at += len - in.len;
-	}
-}
 
 void ma_why(char *why, const char *fmt, ...)
 {
@@ -50,7 +27,7 @@ void ma_why(char *why, const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vsnprintf(why, MA_WHY_MAX, fmt, args);
 	va_end(args);
-	make_printable(why);
+	ma_make_printable(why);
 }
 
 /* ---- fields ---- */

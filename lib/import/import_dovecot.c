@@ -241,7 +241,6 @@ static bool set_scheme(struct field *field, struct ma_span name)
 {
 	struct ma_span base = name;
 	struct ma_span suffix;
-	struct ma_buf out = ma_buf_fixed(field->scheme, sizeof(field->scheme));
 
 	field->encoding = ENCODING_NONE;
 	if (ma_span_split_last(name, '.', &base, &suffix)) {
@@ -255,11 +254,12 @@ static bool set_scheme(struct field *field, struct ma_span name)
 	} else {
 		base = name;
 	}
-	ma_buf_put(&out, base);
-	(void)ma_buf_text(&out);
-	for (char *c = field->scheme; *c != '\0'; c++)
-		*c = (char)toupper((unsigned char)*c);
-	return ma_buf_status(&out) == MAILAUTH_OK && base.len < sizeof(field->scheme);
+	if (base.len >= sizeof(field->scheme))
+		return false;
+	for (size_t i = 0; i < base.len; i++)
+		field->scheme[i] = (char)toupper(base.p[i]);
+	field->scheme[base.len] = '\0';
+	return true;
 }
 
 /* libpam-pwdfile's "password[13]": DES, MD5, and 56 for DIGEST-MD5. */
@@ -315,10 +315,10 @@ static bool parse_uid(const char *text, int64_t *out)
 
 	if (ma_import_number(text, UINT32_MAX - 1, out))
 		return true;
-	if (getpwnam_r(text, &user, bytes, sizeof(bytes), &found) != 0 || found == NULL)
-		return false;
-	*out = user.pw_uid;
-	return true;
+	(void)getpwnam_r(text, &user, bytes, sizeof(bytes), &found);
+	if (found != NULL)
+		*out = user.pw_uid;
+	return found != NULL;
 }
 
 static bool parse_gid(const char *text, int64_t *out)
@@ -330,8 +330,9 @@ static bool parse_gid(const char *text, int64_t *out)
 	if (ma_import_number(text, UINT32_MAX - 1, out))
 		return true;
 	bytes = ma_alloc(LOOKUP_MAX);
-	if (bytes != NULL && getgrnam_r(text, &group, bytes, LOOKUP_MAX, &found) == 0 &&
-	    found != NULL)
+	if (bytes != NULL)
+		(void)getgrnam_r(text, &group, bytes, LOOKUP_MAX, &found);
+	if (found != NULL)
 		*out = group.gr_gid;
 	ma_free(bytes);
 	return found != NULL;

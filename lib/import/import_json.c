@@ -104,7 +104,7 @@ static enum mailauth_status read_text(struct reader *reader, const struct member
 {
 	const char **text = field(reader, member);
 
-	if (!json_is_string(value))
+	if (json_typeof(value) != JSON_STRING)
 		return REFUSE(reader->why, "\"%s\" has to be a string", member->name);
 	*text = json_string_value(value);
 	return MAILAUTH_OK;
@@ -114,10 +114,11 @@ static enum mailauth_status read_flag(struct reader *reader, const struct member
 				      json_t *value)
 {
 	int64_t *flag = field(reader, member);
+	json_type type = json_typeof(value);
 
-	if (!json_is_boolean(value))
+	if (type != JSON_TRUE && type != JSON_FALSE)
 		return REFUSE(reader->why, "\"%s\" has to be true or false", member->name);
-	*flag = json_is_true(value) ? 1 : 0;
+	*flag = type == JSON_TRUE ? 1 : 0;
 	return MAILAUTH_OK;
 }
 
@@ -127,12 +128,13 @@ static enum mailauth_status read_number(struct reader *reader, const struct memb
 {
 	int64_t *number = field(reader, member);
 	json_int_t n = json_integer_value(value);
+	json_type type = json_typeof(value);
 
-	if (!json_is_null(value) && (!json_is_integer(value) || n < 0 || n > member->max))
+	if (type != JSON_NULL && (type != JSON_INTEGER || n < 0 || n > member->max))
 		return REFUSE(reader->why,
 			      "\"%s\" has to be a whole number from 0 to %lld, or null",
 			      member->name, (long long)member->max);
-	*number = json_is_null(value) ? -1 : n;
+	*number = type == JSON_NULL ? -1 : n;
 	return MAILAUTH_OK;
 }
 
@@ -144,7 +146,7 @@ static enum mailauth_status read_words(struct reader *reader, const struct membe
 	struct ma_buf *list = is_groups ? &reader->json->groups : &reader->json->mechs;
 	const char **text = field(reader, member);
 
-	if (!json_is_array(value))
+	if (json_typeof(value) != JSON_ARRAY)
 		return REFUSE(reader->why, "\"%s\" has to be an array of strings", member->name);
 	ma_buf_reset(list);
 	for (size_t i = 0; i < json_array_size(value); i++) {
@@ -166,7 +168,7 @@ static enum mailauth_status read_texts(struct reader *reader, const char *kind, 
 {
 	struct ma_entry *entry = reader->entry;
 
-	if (!json_is_array(texts) || json_array_size(texts) == 0)
+	if (json_typeof(texts) != JSON_ARRAY || json_array_size(texts) == 0)
 		return REFUSE(reader->why,
 			      "\"secrets\": each member has to be an array of strings");
 	for (size_t i = 0; i < json_array_size(texts); i++) {
@@ -188,15 +190,13 @@ static enum mailauth_status read_secrets(struct reader *reader, const struct mem
 					 json_t *value)
 {
 	enum mailauth_status status = MAILAUTH_OK;
-	const char *kind;
-	json_t *texts;
+	void *at = json_object_iter(value); /* NULL if it is no object */
 
-	if (!json_is_object(value))
+	if (json_typeof(value) != JSON_OBJECT)
 		return REFUSE(reader->why, "\"%s\" has to be an object", member->name);
-	json_object_foreach(value, kind, texts)
-	{
-		if (status == MAILAUTH_OK)
-			status = read_texts(reader, kind, texts);
+	while (at != NULL && status == MAILAUTH_OK) {
+		status = read_texts(reader, json_object_iter_key(at), json_object_iter_value(at));
+		at = json_object_iter_next(value, at);
 	}
 	reader->entry->no_login = json_object_size(value) == 0;
 	return status;
@@ -325,12 +325,12 @@ static enum mailauth_status read_members(struct reader *reader, const struct mem
 					 size_t n_members, json_t *object)
 {
 	enum mailauth_status status;
-	const char *name;
-	json_t *value;
 	size_t i;
 
-	json_object_foreach(object, name, value)
-	{
+	for (void *at = json_object_iter(object); at != NULL;
+	     at = json_object_iter_next(object, at)) {
+		const char *name = json_object_iter_key(at);
+
 		if (members == account_members && strcmp(name, "format") == 0)
 			continue;
 		for (i = 0; i < n_members && strcmp(name, members[i].name) != 0; i++)
@@ -339,7 +339,7 @@ static enum mailauth_status read_members(struct reader *reader, const struct mem
 			return REFUSE(reader->why,
 				      "there is no member \"%.*s\", see mailuser-json(5)", SHOW_MAX,
 				      name);
-		status = members[i].read(reader, &members[i], value);
+		status = members[i].read(reader, &members[i], json_object_iter_value(at));
 		if (status != MAILAUTH_OK)
 			return status;
 	}
@@ -349,7 +349,7 @@ static enum mailauth_status read_members(struct reader *reader, const struct mem
 static enum mailauth_status read_ageing(struct reader *reader, const struct member *member,
 					json_t *value)
 {
-	if (!json_is_object(value))
+	if (json_typeof(value) != JSON_OBJECT)
 		return REFUSE(reader->why, "\"%s\" has to be an object", member->name);
 	return read_members(reader, ageing_members, MA_ARRAY_SIZE(ageing_members), value);
 }
@@ -375,14 +375,17 @@ static bool write_ageing(const struct ma_entry *entry, const struct member *memb
 /* Looked at first: what else a later format has is not to be called a mistake. */
 static enum mailauth_status check_format(const json_t *format, char *why)
 {
-	if (format == NULL || (json_is_integer(format) && json_integer_value(format) == FORMAT))
+	/* 0 if it is no integer */
+	json_int_t n = json_integer_value(format);
+
+	if (format == NULL || n == FORMAT)
 		return MAILAUTH_OK;
-	if (!json_is_integer(format) || json_integer_value(format) < FORMAT)
+	if (n < FORMAT)
 		return REFUSE(why, "\"format\" has to be %d", FORMAT);
 	return REFUSE(why,
 		      "format %lld comes from a later version of mailuser; this one knows format "
 		      "%d: import the file with that version",
-		      (long long)json_integer_value(format), FORMAT);
+		      (long long)n, FORMAT);
 }
 
 static enum mailauth_status read_account(struct reader *reader)
@@ -390,7 +393,7 @@ static enum mailauth_status read_account(struct reader *reader)
 	json_t *object = reader->json->object;
 	enum mailauth_status status;
 
-	if (!json_is_object(object))
+	if (json_typeof(object) != JSON_OBJECT)
 		return REFUSE(reader->why, "each line has to be a JSON object, {...}");
 	reader->entry->name = json_string_value(json_object_get(object, "name"));
 	status = check_format(json_object_get(object, "format"), reader->why);

@@ -193,7 +193,8 @@ static void take_digest_md5(struct account *account, const char *property, struc
 	bool is_folded = true;
 
 	for (size_t i = 0; i < account->user.len; i++)
-		is_folded = is_folded && !(account->user.p[i] >= 'A' && account->user.p[i] <= 'Z');
+		if (account->user.p[i] >= 'A' && account->user.p[i] <= 'Z')
+			is_folded = false;
 	if (value.len != MA_MD5_LEN)
 		note(account, property, "it is not 16 bytes long");
 	else if (!is_folded)

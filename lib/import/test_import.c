@@ -229,6 +229,7 @@ static const struct {
 	 "0m",
 	 "??0m"}, /* a control sequence of terminals */
 	{"\xed\xa0\x80", "???"},
+	{"\xc2\xa0.", "\xc2\xa0."},
 };
 
 START_TEST(texts_are_printable)
@@ -281,6 +282,72 @@ START_TEST(reads_numbers)
 
 	ck_assert_msg(is_good == (numbers[_i].want >= 0), "\"%s\"", numbers[_i].text);
 	ck_assert_int_eq(got, numbers[_i].want);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	const char *kept;
+	bool is_locked;
+	bool no_login;
+} hashes[] = {
+	{MD5, MD5, false, false},
+	{"!!" MD5, MD5, true, false},
+	{"_J9..saltUr0DPw0DcsA", "_J9..saltUr0DPw0DcsA", false, false},
+	{"ab/TdqTfG5VbQ", "ab/TdqTfG5VbQ", false, false},
+	{"ab/TdqTfG5VbQab/TdqTfG5V", "ab/TdqTfG5VbQab/TdqTfG5V", false, false},
+	{"ab/TdqTfG5Vb", NULL, false, true},
+	{"ab/TdqTfG5VbQa", NULL, false, true},
+	{"ab/TdqTfG5Vb!", NULL, false, true},
+	{"!", NULL, true, true},
+	{"*", NULL, false, true},
+	{"", NULL, false, true},
+};
+
+START_TEST(knows_a_hash_from_what_is_none)
+{
+	struct ma_entry entry;
+
+	ma_entry_init(&entry);
+	ma_import_crypt(hashes[_i].text, &entry);
+	ck_assert_int_eq(entry.locked, hashes[_i].is_locked);
+	ck_assert(entry.no_login == hashes[_i].no_login);
+	ck_assert_pstr_eq(ma_entry_secret(&entry, "crypt"), hashes[_i].kept);
+	ck_assert_ptr_null(ma_entry_secret(&entry, "password"));
+	entry.password = "p";
+	ck_assert_pstr_eq(ma_entry_secret(&entry, "password"), "p");
+}
+END_TEST
+
+START_TEST(fits_what_has_no_control_character)
+{
+	ck_assert(ma_export_fits("", ":"));
+	ck_assert(ma_export_fits("a\xc3\xbc~ ", ":"));
+	ck_assert(!ma_export_fits("a:", ":"));
+	ck_assert(!ma_export_fits("a\x1f", ":"));
+	ck_assert(!ma_export_fits("a\x7f", ":"));
+}
+END_TEST
+
+START_TEST(reports_lines_that_cannot_be_read)
+{
+	struct ma_lines lines;
+	char why[MA_WHY_MAX];
+
+	ck_assert_int_eq(ma_lines_open(&lines, NULL, why), MAILAUTH_E_CONFIG);
+	/* It can be opened, and its first page is never there to be read. */
+	ck_assert_int_eq(ma_lines_open(&lines, "/proc/self/mem", why), MAILAUTH_OK);
+	ck_assert_int_eq(ma_lines_next(&lines, why), MAILAUTH_E_CONFIG);
+	ck_assert_ptr_nonnull(strstr(why, "cannot read /proc/self/mem"));
+	ma_lines_close(&lines);
+
+	ck_assert_int_eq(ma_lines_open(&lines, support_file("in", "\n", 1), why), MAILAUTH_OK);
+	ma_mem_set_fail(fail_one);
+	fail_at = 1;
+	n_allocations = 0;
+	ck_assert_int_eq(ma_lines_next(&lines, why), MAILAUTH_E_NOMEM);
+	ma_mem_set_fail(NULL);
+	ma_lines_close(&lines);
 }
 END_TEST
 
@@ -683,6 +750,12 @@ static const struct {
 	{"long home", {.home = long_name}, "its home was left out: it is longer than 255"},
 	{"group", {.groups = "a$b,smtp"}, "some of its groups were left out"},
 	{"long group", {.groups = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa,smtp"}, "some of its groups"},
+	{"group with a dash", {.groups = "-a,smtp"}, "some of its groups"},
+	{"group with a dot", {.groups = ".a,smtp"}, "some of its groups"},
+	{"group between digits and letters", {.groups = "a:,A[,z{,A0z.9_-Z"}, "some of its groups"},
+	{"comment and home",
+	 {.comment = "a:b", .home = "home"},
+	 "its comment was left out: it has a colon; its home was left out: it is not an"},
 	{"groups",
 	 {.groups = "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z,1,2,3,4,5,6,7"},
 	 "some of its groups"},
@@ -749,6 +822,9 @@ int main(void)
 	tcase_add_loop_test(lines, texts_are_printable, 0, MA_ARRAY_SIZE(texts));
 	tcase_add_test(lines, texts_are_cut);
 	tcase_add_loop_test(lines, reads_numbers, 0, MA_ARRAY_SIZE(numbers));
+	tcase_add_loop_test(lines, knows_a_hash_from_what_is_none, 0, MA_ARRAY_SIZE(hashes));
+	tcase_add_test(lines, fits_what_has_no_control_character);
+	tcase_add_test(lines, reports_lines_that_cannot_be_read);
 	tcase_add_test(lines, turns_hmac_md5_round);
 	suite_add_tcase(suite, lines);
 

@@ -9,6 +9,7 @@
 
 #include "import/test_import.h"
 #include "support.h"
+#include "util/mem.h"
 
 #define CRAM_DOVECOT "d06d4e1b26fccaa4b0b61801132340a354b21152711fb604ca3e035e7015116b"
 #define CRAM_OURS    "5211b25404b61f715e033eca6b1115701b4e6dd0a4cafc260118b6b0a3402313"
@@ -134,6 +135,14 @@ static const struct {
 	{"a:{PLAIN}p::::::pass=SECRET proxy", "name=a password=p note=not taken over: pass, proxy"},
 	{"a:{PLAIN}p::::::nologin " NO_NETS, "name=a locked=1 password=p"},
 	{"a:!" MD5, "name=a locked=1 crypt=" MD5},
+	{"a:{PLAIN}p::::::userdb_uid=nobody@here userdb_gid=nobody@here userdb_uid=7",
+	 "name=a uid=7 password=p note=not taken over: userdb_uid, userdb_gid"},
+	{"a:*::::::proxy", "name=a no-login=1 note=it has no hash, so that no password fits"},
+	/* no type of libpam-pwdfile's */
+	{"a:abcdefghijk]", "name=a no-login=1 note=it has no hash, so that no password fits"},
+	{"a:ab]", "name=a no-login=1 note=it has no hash, so that no password fits"},
+	{"a:{PLAIN", "name=a no-login=1 note=it has no hash, so that no password fits"},
+	{"a:{PLAIN}p[34]", "name=a password=p[34]"},
 	{"a:{DIGEST-MD5}7396b604a99fea7366609999d0b7fad4",
 	 "name=a digest-md5=a::7396b604a99fea7366609999d0b7fad4"},
 	/* as password-scheme.c: the last '@' */
@@ -165,6 +174,11 @@ static const struct {
 	{"a:{}x", "a", "its {} password cannot"},
 	{"a:{PLAIN.ROT13}x", "a", "{PLAIN.ROT13} is no scheme"},
 	{"a:{ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHI}x", "a", "is no scheme"},
+	{"a:{ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF}x", "a", "is no scheme"},
+	{"a:{ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF.HEX}x", "a", "is no scheme"},
+	{"a:{abcdefghijklmnopqrstuvwxyzabcde}x", "a", "its {ABCDEFGHIJKLMNOPQRSTUVWXYZABCDE} pass"},
+	{"a:{MD5.HEX}zz", "a", "its {MD5} password is no crypt(3)"},
+	{"a:{SCRAM-SHA-256.HEX}zz", "a", "is not ITERATIONS,SALT"},
 	{"a:{PLAIN}", "a", "its {PLAIN} password is empty"},
 	{"a:{PLAIN.b64}", "a", "its {PLAIN} password is empty"},
 	{"a:{PLAIN.hex}", "a", "its {PLAIN} password is empty"},
@@ -185,6 +199,7 @@ static const struct {
 	{"a:{PLAIN}p:4294967295", "a", "its uid is neither a number"},
 	{"a:{PLAIN}p:-1", "a", "its uid is neither a number"},
 	{"a:{PLAIN}p:1:no such group", "a", "its gid is neither a number"},
+	{"a:{PLAIN}p::no such group", "a", "its gid is neither a number"},
 };
 
 START_TEST(refuses_what_it_cannot_keep_and_goes_on)
@@ -197,6 +212,24 @@ START_TEST(refuses_what_it_cannot_keep_and_goes_on)
 	expect_refusal(import, refused[_i].line, 3, refused[_i].name, refused[_i].why);
 	expect_entry(import, refused[_i].line, "name=zoe password=p");
 	expect_end(&import, refused[_i].line);
+}
+END_TEST
+
+static bool fail_always(void)
+{
+	return true;
+}
+
+/* The second line needs no more memory than the first but to look the group up. */
+START_TEST(refuses_a_group_that_it_has_no_memory_to_look_up)
+{
+	struct ma_import *import = open_text("a:{PLAIN}p:1:2:c\nb:{PLAIN}p:1:root\n");
+
+	expect_entry(import, "a", "name=a uid=1 gid=2 comment=c password=p");
+	ma_mem_set_fail(fail_always);
+	expect_refusal(import, "b", 2, "b", "its gid is neither");
+	ma_mem_set_fail(NULL);
+	expect_end(&import, "b");
 }
 END_TEST
 
@@ -335,6 +368,7 @@ int main(void)
 	tcase_add_loop_test(tcase, refuses_what_it_cannot_keep_and_goes_on, 0,
 			    MA_ARRAY_SIZE(refused));
 	tcase_add_test(tcase, refuses_a_secret_longer_than_any);
+	tcase_add_test(tcase, refuses_a_group_that_it_has_no_memory_to_look_up);
 	tcase_add_loop_test(tcase, writes_the_secret_asked_for_or_the_strongest, 0,
 			    MA_ARRAY_SIZE(choices));
 	tcase_add_test(tcase, writes_the_name_as_asked);

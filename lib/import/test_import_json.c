@@ -234,6 +234,7 @@ static const struct {
 	{A "\"secrets\":{\"crypt\":\"x\"}}", "each member has to be an array"},
 	{A "\"secrets\":{\"crypt\":[]}}", "each member has to be an array"},
 	{A "\"secrets\":{\"crypt\":[5]}}", "each member has to be an array"},
+	{A "\"secrets\":{\"crypt\":[5],\"cram-md5\":[\"x\"]}}", "each member has to be an array"},
 	{A "\"secrets\":{\"crypt\":[" ONE_TO_MANY("x") "]}}", "more than 64 texts"},
 	{A "\"comment\":\"\xff\"}", "UTF-8"},
 	{A "\"comment\":\"\xc3\"}", "UTF-8"},
@@ -514,7 +515,7 @@ static const char sorts[] =
 	"{\"name\":\"hash\",\"secrets\":{\"crypt\":[\"$1$abcdefgh$8WsCVEj4cUcMHwX9TFTyv/\"]}}\n"
 	"{\"name\":\"half\",\"secrets\":{\"digest-md5\":["
 	"\"half@example.org:other.test:0123456789abcdef0123456789abcdef\"]}}\n"
-	"{\"name\":\"none\",\"locked\":true,\"comment\":\"\\\\ \\\"\xe2\x80\xa8\"}\n"
+	"{\"name\":\"none\",\"locked\":true,\"comment\":\"\\\\ \\\"\xe2\x80\xa0\"}\n"
 	"{\"name\":\"set\",\"home\":\"/srv/mail/set\",\"shell\":\"/bin/false\",\"uid\":0,"
 	"\"gid\":4294967294,\"groups\":[\"smtp\",\"imap\"],\"password\":\"x\",\"ageing\":"
 	"{\"last_change\":0,\"min\":1,\"max\":2,\"warn\":3,\"inactive\":4,\"expire\":5}}\n"

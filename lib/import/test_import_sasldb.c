@@ -202,7 +202,7 @@ END_TEST
 
 static void put_digest(DB *db, const char *user)
 {
-	char text[128];
+	char text[128] = "";
 	uint8_t hash[MA_MD5_LEN];
 	struct ma_span whole = ma_span(text, 0);
 
@@ -285,7 +285,7 @@ static void fill_useless(DB *db)
 	put_property(db, "a", "t", "cmusaslsecretCRAM-MD5", ma_span(zeros, 31));
 	put_property(db, "b", "t", "cmusaslsecretCRAM-MD5", ma_span(zeros, 33));
 	put_property(db, "c", "t", "cmusaslsecretDIGEST-MD5", ma_span(zeros, 15));
-	put_digest(db, "Dora");
+	put_digest(db, "Dora1");
 	put_plain(db, "e", 32);
 	put_text(db, "f", "t", "authPassword", "SCRAM-SHA-384$4096:AA==$AA==:AA==");
 	put_text(db, "g", "t", "authPassword", "{SSHA}0123");
@@ -294,6 +294,12 @@ static void fill_useless(DB *db)
 	put_property(db, "j", "t", "userPassword", ma_span(zeros, sizeof(zeros)));
 	put_text(db, "k", "t", "mail\x1b[2J", "x");
 	put_property(db, "l", "t", "userPassword", ma_span("\0x", 2));
+	put_property(db, "m", "t", "authPassword", ma_span("SCRAM-SHA-1$1:\0AA==$A:A", 21));
+	put_property(db, "n", "t", "cmusaslsecretPLAIN",
+		     ma_span("0123456789abcdefghijklmnopqrstuvw", 33));
+	put_text(db, "o", "t", "a property with a name of more than 40 bytes", "x");
+	put_text(db, "p", "t", "mail", "x");
+	put_text(db, "p", "t", "uid", "x");
 }
 
 static const struct {
@@ -301,7 +307,7 @@ static const struct {
 	const char *note;
 	bool no_login;
 } useless[] = {
-	{"Dora@example.org",
+	{"Dora1@example.org",
 	 "cmusaslsecretDIGEST-MD5 did not come along: it is for a name with "
 	 "capital letters",
 	 false},
@@ -332,6 +338,19 @@ static const struct {
 	 "userPassword did not come along: it is empty, and no mechanism takes an empty "
 	 "password",
 	 true},
+	{"m@t",
+	 "authPassword did not come along: it is for none of SCRAM-SHA-1, SCRAM-SHA-256 and "
+	 "SCRAM-SHA-512",
+	 false},
+	{"n@t", "cmusaslsecretPLAIN did not come along: it is not a salt and a hash", false},
+	{"o@t",
+	 "a property with a name of more than 40 b did not come along: there is no mechanism for "
+	 "it here",
+	 false},
+	{"p@t",
+	 "mail did not come along: there is no mechanism for it here; uid did not come along: "
+	 "there is no mechanism for it here",
+	 false},
 };
 
 START_TEST(names_what_does_not_come_along)
@@ -417,6 +436,31 @@ START_TEST(gives_names_and_passwords_as_they_are)
 }
 END_TEST
 
+/* All texts of an account have one place. */
+static void fill_too_long(DB *db)
+{
+	static const char end[] = "\0t\0userPassword";
+	static char key[8 * 8192 + sizeof(end) - 1];
+
+	memset(key, 'n', sizeof(key));
+	memcpy(key + sizeof(key) - sizeof(end) + 1, end, sizeof(end) - 1);
+	put(db, ma_span(key, sizeof(key)), ma_span_text("x"));
+	put_text(db, "z", "t", "userPassword", "x");
+}
+
+START_TEST(refuses_a_name_longer_than_all_texts_and_goes_on)
+{
+	open_filled(fill_too_long);
+	support_status("long", next(), MAILAUTH_E_USAGE);
+	ck_assert_str_eq(why, "its name is too long");
+	ck_assert_str_eq(entry.name, "");
+	support_status("z", next(), MAILAUTH_OK);
+	ck_assert_str_eq(entry.name, "z@t");
+	ck_assert_int_eq(next(), MAILAUTH_E_NOTFOUND);
+	close_all();
+}
+END_TEST
+
 /* ---- keys ---- */
 
 static void fill_bad_keys(DB *db)
@@ -428,6 +472,7 @@ static void fill_bad_keys(DB *db)
 	put(db, ma_span("e\0t\0userPassword\0", 17), ma_span_text("x"));
 	put(db, ma_span("\0t\0userPassword", 15), ma_span_text("x"));
 	put(db, ma_span("", 0), ma_span_text("x"));
+	put(db, ma_span_text("a key of one part that has more than 40 bytes"), ma_span_text("x"));
 }
 
 START_TEST(reports_each_key_that_is_none)
@@ -448,7 +493,7 @@ START_TEST(reports_each_key_that_is_none)
 		n_bad++;
 	}
 	ck_assert_uint_eq(n_good, 1);
-	ck_assert_uint_eq(n_bad, 6);
+	ck_assert_uint_eq(n_bad, 7);
 	close_all();
 }
 END_TEST
@@ -671,6 +716,7 @@ int main(void)
 	tcase_add_test(tcase, takes_over_scram);
 	tcase_add_test(tcase, names_what_does_not_come_along);
 	tcase_add_test(tcase, gives_names_and_passwords_as_they_are);
+	tcase_add_test(tcase, refuses_a_name_longer_than_all_texts_and_goes_on);
 	tcase_add_test(tcase, reports_each_key_that_is_none);
 	tcase_add_test(tcase, takes_an_empty_file_of_the_right_form);
 	tcase_add_test(tcase, refuses_a_file_that_is_not_there);

@@ -8,6 +8,7 @@
 
 #include "import/test_import.h"
 #include "support.h"
+#include "util/mem.h"
 
 #define MD5    "$1$abcdefgh$irWbblnpmw.5z7wgBnprh0"
 #define UNAGED "last=-1 min=-1 max=-1 warn=-1 inactive=-1 expire=-1"
@@ -112,6 +113,8 @@ static const struct {
 	 "its gid is no number"},
 	{"shadow too short", "alice:x:1:2:c:/h:/s", "bob:*:::::::\nalice:*::::::\n", "alice",
 	 "shadow:2: 8 fields, where shadow(5) has 9"},
+	{"shadow with a line of one field", "alice:x:1:2:c:/h:/s", "rest\nalice:*\n", "alice",
+	 "shadow:2: 2 fields"},
 	{"shadow too long", "alice:x:1:2:c:/h:/s", "alice:*::::::::\n", "alice", "10 fields"},
 	{"shadow all but empty", "alice:x:1:2:c:/h:/s", "alice:*\n", "alice", "2 fields"},
 	{"letters in ageing", "alice:x:1:2:c:/h:/s", "alice:*:x::::::\n", "alice",
@@ -139,6 +142,27 @@ START_TEST(refuses_damaged_lines_and_goes_on)
 		     "name=zoe uid=7 gid=8 comment= home= shell= groups= locked=0 " UNAGED
 		     " no-login=1 note=it has no hash, so that no password fits");
 	expect_end(&import, damaged[_i].name);
+}
+END_TEST
+
+static bool fail_always(void)
+{
+	return true;
+}
+
+/* The second line needs no more memory than the first but for its hash. */
+START_TEST(reports_lack_of_memory_for_a_hash)
+{
+	struct ma_import *import =
+		open_files("tom:*:1:2:c:/h:/s\ntim:x:1:2:c:/h:/s\n", "tim:*:::::::\n", "");
+	struct ma_entry entry;
+	char why[MA_WHY_MAX];
+
+	ck_assert_int_eq(import->format->next(import, &entry, why), MAILAUTH_OK);
+	ma_mem_set_fail(fail_always);
+	ck_assert_int_eq(import->format->next(import, &entry, why), MAILAUTH_E_NOMEM);
+	ma_mem_set_fail(NULL);
+	import->format->close(&import);
 }
 END_TEST
 
@@ -313,11 +337,12 @@ START_TEST(reads_long_lines_of_groups)
 }
 END_TEST
 
+/* Of the processor's time: others may use the machine. */
 static double now_s(void)
 {
 	struct timespec now;
 
-	ck_assert_int_eq(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+	ck_assert_int_eq(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), 0);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
@@ -472,6 +497,7 @@ int main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_loop_test(tcase, tells_what_a_hash_field_means, 0, MA_ARRAY_SIZE(hashes));
 	tcase_add_loop_test(tcase, refuses_damaged_lines_and_goes_on, 0, MA_ARRAY_SIZE(damaged));
+	tcase_add_test(tcase, reports_lack_of_memory_for_a_hash);
 	tcase_add_test(tcase, knows_whom_groups_list);
 	tcase_add_test(tcase, takes_the_first_of_two_lines_in_shadow);
 	tcase_add_test(tcase, passes_over_nis_and_says_so);

@@ -99,20 +99,11 @@ static bool is_cheap_bcrypt(struct ma_span in)
 	return take_decimal(&in, &log2_rounds) && log2_rounds <= 14;
 }
 
-static bool take_rounds(struct ma_span *in, uint64_t *out)
+static bool take_text(struct ma_span *in, const char *text)
 {
 	struct ma_span word;
 
-	return ma_span_take(in, strlen("rounds="), &word) &&
-	       ma_span_equal(word, ma_span_text("rounds=")) && take_decimal(in, out);
-}
-
-static bool has_rounds(struct ma_span in)
-{
-	struct ma_span word;
-
-	return ma_span_take(&in, strlen("rounds="), &word) &&
-	       ma_span_equal(word, ma_span_text("rounds="));
+	return ma_span_take(in, strlen(text), &word) && ma_span_equal(word, ma_span_text(text));
 }
 
 /* $5$, $6$: an optional rounds=N$ */
@@ -121,9 +112,9 @@ static bool is_cheap_sha2(struct ma_span in)
 	uint64_t rounds;
 
 	/* A salt may begin with an r, too. */
-	if (!has_rounds(in))
+	if (!take_text(&in, "rounds="))
 		return true;
-	return take_rounds(&in, &rounds) && rounds <= 2000000;
+	return take_decimal(&in, &rounds) && rounds <= 2000000;
 }
 
 /* $sha1$N$ */
@@ -141,7 +132,8 @@ static bool is_cheap_sunmd5(struct ma_span in)
 
 	if (in.len > 0 && in.p[0] == '$')
 		return true;
-	return ma_span_take_u8(&in, &(uint8_t){0}) && take_rounds(&in, &rounds) && rounds <= 500000;
+	return ma_span_take_u8(&in, &(uint8_t){0}) && take_text(&in, "rounds=") &&
+	       take_decimal(&in, &rounds) && rounds <= 500000;
 }
 
 /* _: the number of rounds in 4 digits */
@@ -199,7 +191,7 @@ static bool is_cheap(struct ma_span hash)
 
 	if (method != NULL)
 		return method->is_cheap(rest);
-	return hash.p[0] != '$' && hash.p[0] != '_';
+	return hash.p[0] != '$';
 }
 
 /* Behind the prefix: parameters and salt, '$', the hash. BSDi's and DES's are of one piece. */
@@ -234,14 +226,15 @@ static bool copy_text(struct ma_span text, char *out, size_t size)
 	return true;
 }
 
-/* libcrypt wants a string of its own; what is checked may be a secret. */
+/* libcrypt wants a string of its own; what is checked may be a secret. @hash: 1 to MA_CRYPT_MAX
+ * bytes. */
 static bool is_known(struct ma_span hash)
 {
-	char text[MA_CRYPT_MAX + 1];
-	int known = CRYPT_SALT_INVALID;
+	char text[MA_CRYPT_MAX + 1] = {0};
+	int known;
 
-	if (copy_text(hash, text, sizeof(text)))
-		known = crypt_checksalt(text);
+	memcpy(text, hash.p, hash.len);
+	known = crypt_checksalt(text);
 	ma_wipe(text, sizeof(text));
 	return known == CRYPT_SALT_OK || known == CRYPT_SALT_METHOD_LEGACY;
 }

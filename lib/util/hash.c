@@ -11,9 +11,11 @@
 #define OPENSSL_SUPPRESS_DEPRECATED /* MD5_CTX, SHA_CTX: see above */
 #include "util/hash.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <limits.h>
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/md5.h>
 #include <openssl/provider.h>
@@ -42,6 +44,18 @@ static const size_t hash_lens[MA_N_HASHES] = {
 	[MA_HASH_SHA512] = MA_SHA512_LEN,
 };
 
+/*
+ * OpenSSL's queue of errors is the program's, and a server that finds one there takes it for one of
+ * its TLS connection. What a failed call adds is taken out again, back to ERR_set_mark(): it stands
+ * around all that allocates, which a login with a key in use does not.
+ */
+static enum mailauth_status why_failed(enum mailauth_status otherwise)
+{
+	if (ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE)
+		return MAILAUTH_E_NOMEM;
+	return otherwise;
+}
+
 static const char *missing(const struct ma_crypto *crypto)
 {
 	if (crypto->provider == NULL)
@@ -51,34 +65,52 @@ static const char *missing(const struct ma_crypto *crypto)
 	return NULL;
 }
 
+/* What is missing for lack of memory is not missing: *@missing_out stays NULL. */
+static enum mailauth_status load(struct ma_crypto *crypto, const char **missing_out)
+{
+	enum mailauth_status status;
+
+	crypto->libctx = OSSL_LIB_CTX_new();
+	if (crypto->libctx == NULL)
+		return MAILAUTH_E_NOMEM;
+	crypto->provider = OSSL_PROVIDER_load(crypto->libctx, "default");
+	if (crypto->provider != NULL)
+		crypto->gcm = EVP_CIPHER_fetch(crypto->libctx, "AES-256-GCM", "provider=default");
+	if (missing(crypto) == NULL)
+		return MAILAUTH_OK;
+	status = why_failed(MAILAUTH_E_CONFIG);
+	if (status == MAILAUTH_E_CONFIG)
+		*missing_out = missing(crypto);
+	return status;
+}
+
 enum mailauth_status ma_crypto_new(struct ma_crypto **crypto_out, const char **missing_out)
 {
 	MA_CLEANUP(ma_crypto_free) struct ma_crypto *crypto = ma_alloc(sizeof(*crypto));
+	enum mailauth_status status;
 
 	*crypto_out = NULL;
 	*missing_out = NULL;
 	if (crypto == NULL)
 		return MAILAUTH_E_NOMEM;
-	crypto->libctx = OSSL_LIB_CTX_new();
-	if (crypto->libctx == NULL)
-		return MAILAUTH_E_NOMEM;
-	crypto->provider = OSSL_PROVIDER_load(crypto->libctx, "default");
-	crypto->gcm = EVP_CIPHER_fetch(crypto->libctx, "AES-256-GCM", "provider=default");
-	*missing_out = missing(crypto);
-	if (*missing_out != NULL)
-		return MAILAUTH_E_CONFIG;
-	*crypto_out = ma_steal(crypto);
-	return MAILAUTH_OK;
+	ERR_set_mark();
+	status = load(crypto, missing_out);
+	ERR_pop_to_mark();
+	if (status == MAILAUTH_OK)
+		*crypto_out = ma_steal(crypto);
+	return status;
 }
 
 void ma_crypto_free(struct ma_crypto **crypto)
 {
 	if (*crypto == NULL)
 		return;
+	ERR_set_mark();
 	EVP_CIPHER_free((*crypto)->gcm);
 	if ((*crypto)->provider != NULL)
 		OSSL_PROVIDER_unload((*crypto)->provider);
 	OSSL_LIB_CTX_free((*crypto)->libctx);
+	ERR_pop_to_mark();
 	ma_free(*crypto);
 	*crypto = NULL;
 }
@@ -112,10 +144,12 @@ void ma_md5(const struct ma_span *parts, size_t n_parts, uint8_t digest_out[MA_M
 	ma_wipe(&md5, sizeof(md5));
 }
 
+/* Not byte by byte: gcc would gather the bytes on the stack, in a place that nobody can wipe. */
 static void put_word(uint8_t *p, MD5_LONG word)
 {
-	for (unsigned int i = 0; i < 4; i++)
-		p[i] = (uint8_t)(word >> (24 - 8 * i));
+	uint32_t big_endian = htobe32(word);
+
+	memcpy(p, &big_endian, sizeof(big_endian));
 }
 
 /* The state of MD5 after one block: the key, padded with zeros, xor @pad. */
@@ -339,7 +373,9 @@ enum mailauth_status ma_cipher_new(struct ma_crypto *crypto, struct ma_cipher **
 	if (cipher == NULL)
 		return MAILAUTH_E_NOMEM;
 	cipher->crypto = crypto;
+	ERR_set_mark();
 	cipher->evp = EVP_CIPHER_CTX_new();
+	ERR_pop_to_mark();
 	if (cipher->evp == NULL)
 		return MAILAUTH_E_NOMEM;
 	*cipher_out = ma_steal(cipher);
@@ -374,30 +410,42 @@ static bool seal(EVP_CIPHER_CTX *evp, const struct ma_sealing *how, struct ma_sp
 enum mailauth_status ma_cipher_seal(struct ma_cipher *cipher, const struct ma_sealing *how,
 				    struct ma_span plain, uint8_t *out)
 {
+	enum mailauth_status status = MAILAUTH_OK;
+
 	ma_assert(plain.len > 0 && plain.len <= INT_MAX);
 	cipher->key = NULL;
-	if (EVP_EncryptInit_ex2(cipher->evp, cipher->crypto->gcm, how->key, how->nonce, NULL) != 1)
-		return MAILAUTH_E_INTERNAL;
-	if (!seal(cipher->evp, how, plain, out))
-		return MAILAUTH_E_INTERNAL;
-	return MAILAUTH_OK;
+	ERR_set_mark();
+	if (EVP_EncryptInit_ex2(cipher->evp, cipher->crypto->gcm, how->key, how->nonce, NULL) !=
+		    1 ||
+	    !seal(cipher->evp, how, plain, out))
+		status = why_failed(MAILAUTH_E_INTERNAL);
+	ERR_pop_to_mark();
+	return status;
 }
 
 /* Expanding the key takes as long as opening a record, so the last one is kept. */
-static bool start_open(struct ma_cipher *cipher, const struct ma_sealing *how)
+static enum mailauth_status start_open(struct ma_cipher *cipher, const struct ma_sealing *how)
 {
+	enum mailauth_status status = MAILAUTH_OK;
+
 	if (cipher->key == how->key)
-		return EVP_DecryptInit_ex2(cipher->evp, NULL, NULL, how->nonce, NULL) == 1;
+		return EVP_DecryptInit_ex2(cipher->evp, NULL, NULL, how->nonce, NULL) == 1
+			       ? MAILAUTH_OK
+			       : MAILAUTH_E_INTERNAL;
 	cipher->key = NULL;
+	ERR_set_mark();
 	if (EVP_DecryptInit_ex2(cipher->evp, cipher->crypto->gcm, how->key, how->nonce, NULL) != 1)
-		return false;
-	cipher->key = how->key;
-	return true;
+		status = why_failed(MAILAUTH_E_INTERNAL);
+	ERR_pop_to_mark();
+	if (status == MAILAUTH_OK)
+		cipher->key = how->key;
+	return status;
 }
 
 enum mailauth_status ma_cipher_open(struct ma_cipher *cipher, const struct ma_sealing *how,
 				    struct ma_span sealed, uint8_t *out)
 {
+	enum mailauth_status status;
 	uint8_t tag[MA_GCM_TAG_LEN];
 	size_t len;
 	int n;
@@ -406,8 +454,9 @@ enum mailauth_status ma_cipher_open(struct ma_cipher *cipher, const struct ma_se
 		return MAILAUTH_E_CORRUPT;
 	len = sealed.len - MA_GCM_TAG_LEN;
 	memcpy(tag, sealed.p + len, sizeof(tag));
-	if (!start_open(cipher, how))
-		return MAILAUTH_E_INTERNAL;
+	status = start_open(cipher, how);
+	if (status != MAILAUTH_OK)
+		return status;
 	for (size_t i = 0; i < MA_ARRAY_SIZE(how->aad); i++)
 		if (EVP_DecryptUpdate(cipher->evp, NULL, &n, how->aad[i].p, (int)how->aad[i].len) !=
 		    1)

@@ -24,6 +24,9 @@ static inline bool ma_log_wants(const struct ma_log *log, enum mailauth_log_leve
 	return log->fn != NULL && level <= log->level;
 }
 
+/* Makes it one line of well-formed UTF-8: '?' for each byte of what is no text or a control. */
+void ma_make_printable(char *text);
+
 void ma_log(const struct ma_log *log, enum mailauth_log_level level, const char *event,
 	    const char *fmt, ...) MA_PRINTF(4, 5);
 

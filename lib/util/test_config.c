@@ -219,6 +219,7 @@ static const struct {
 	/* 2^24 + 1 times 2^40 does not fit 64 bits; what is left of it would be 1T */
 	{"map_size = 16777217T", "map_size must be a size from 1M to 64T"},
 	{"map_size = 18446744073709551617", "map_size must be a size"},
+	{"map_size = 1048575", "map_size must be a size from 1M to 64T"},
 	{"store =", "store must be a value"},
 	{"default_realm =   ", "default_realm must be a value"},
 	{"frobnicate = 1", "unknown key \"frobnicate\""},
@@ -259,9 +260,11 @@ START_TEST(refuses_sections)
 {
 	static const char used[] = "[smtp]\nkey_file = /k\n";
 	static const char last[] = "key_file = /k\n[smtp]\n";
+	static const char bad_before[] = "just words\n[smtp]\n";
 
 	expect_refused("section with a key", used, strlen(used), 1, "remove [smtp]");
 	expect_refused("section at the end", last, strlen(last), 2, "[smtp]");
+	expect_refused("section after a bad line", bad_before, strlen(bad_before), 2, "[smtp]");
 }
 END_TEST
 
@@ -332,6 +335,7 @@ START_TEST(refuses_nul)
 		{"in the last line", "store = memory:\nkey_file = /k\0x\n", 32, 2},
 		{"in the last line without an end", "key_file = /k\0x", 15, 1},
 		{"at the end", "key_file = /k\n\0", 15, 2},
+		{"in a section", "[a\0b]\nkey_file = /k\n", 21, 1},
 	};
 
 	expect_refused(rows[_i].name, rows[_i].text, rows[_i].len, rows[_i].line, "");
@@ -365,6 +369,10 @@ START_TEST(reports_a_file_that_cannot_be_read)
 	ck_assert_int_eq(ma_config_load(support_folder(), &log, &config), MAILAUTH_E_CONFIG);
 	ck_assert_ptr_nonnull(strstr(got_log.text, support_folder()));
 	ck_assert_ptr_null(config.store);
+	/* It can be opened, and its first page is never there to be read. */
+	support_log_clear(&got_log);
+	ck_assert_int_eq(ma_config_load("/proc/self/mem", &log, &config), MAILAUTH_E_CONFIG);
+	ck_assert_ptr_nonnull(strstr(got_log.text, "/proc/self/mem:1: cannot read on"));
 }
 END_TEST
 
@@ -458,7 +466,7 @@ int main(void)
 	tcase_add_test(tcase, refuses_continuation_lines);
 	tcase_add_test(tcase, refuses_lines_that_are_too_long);
 	tcase_add_loop_test(tcase, takes_a_line_whole_or_not_at_all, 0, 2);
-	tcase_add_loop_test(tcase, refuses_nul, 0, 7);
+	tcase_add_loop_test(tcase, refuses_nul, 0, 8);
 	tcase_add_test(tcase, does_not_wait_for_a_fifo);
 	tcase_add_test(tcase, reports_a_file_that_cannot_be_read);
 	tcase_add_test(tcase, takes_the_path_from_the_environment);

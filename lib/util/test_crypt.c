@@ -71,6 +71,8 @@ START_TEST(knows_a_whole_hash_by_its_form)
 	ck_assert_msg(!ma_crypt_is_whole(ma_span(text, len)), "%s", text);
 	ck_assert(!ma_crypt_is_whole(ma_span_text("secret")));
 	ck_assert(!ma_crypt_is_whole(ma_span_text("$6$saltstring")));
+	ck_assert(!ma_crypt_is_whole(ma_span("ab\0TdqTfG5VbQ", 13)));
+	ck_assert(!ma_crypt_is_whole(ma_span_text("xx$ab/TdqTfG5VbQ")));
 	ck_assert(ma_crypt_is_whole(ma_span_text("ab/TdqTfG5VbQab/TdqTfG5V"))); /* bigcrypt */
 }
 END_TEST
@@ -166,6 +168,9 @@ static const struct {
 	{"$7$Czzzzz/....saltsalt$", false},
 	{"$7$z6..../....saltsalt$", false},
 	{"$7$C6..../...", false},
+	{"$7$C6....", false},
+	{"$7$C6...", false},
+	{"$7$", false},
 	{"$2b$14$abcdefghijklmnopqrstuu", true},
 	{"$2b$15$abcdefghijklmnopqrstuu", false},
 	{"$2b$31$abcdefghijklmnopqrstuu", false},
@@ -198,7 +203,11 @@ static const struct {
 	{"$md5,rounds=500001$saltsalt$", false},
 	{"$md5,rounds=4294963199$saltsalt$", false},
 	{"$md5,rounds=$saltsalt$", false},
+	{"$md5,rounder=5$saltsalt$", false},
 	{"$md5,", false},
+	{"$md5", false},
+	{"_J9.", false},
+	{"_J9.!salt", false},
 };
 
 START_TEST(refuses_dear_hashes_without_running_them)

@@ -67,6 +67,48 @@ START_TEST(neutralises_control_characters)
 }
 END_TEST
 
+/* Whatever a viewer takes for a new line or a command to the terminal, and what is no text. */
+START_TEST(neutralises_what_is_no_plain_text)
+{
+	static const struct {
+		const char *in;
+		const char *want;
+	} rows[] = {
+		{"a\xc2\x80z", "a??z"},		      /* C1, the first */
+		{"a\xc2\x85z", "a??z"},		      /* C1: next line */
+		{"a\xc2\x9b[2Jz", "a??[2Jz"},	      /* C1: CSI */
+		{"a\xc2\x9fz", "a??z"},		      /* C1, the last */
+		{"a\xc2\xa0z", "a\xc2\xa0z"},	      /* a space */
+		{"a\xe2\x80\xa8z", "a???z"},	      /* U+2028, line separator */
+		{"a\xe2\x80\xa9z", "a???z"},	      /* U+2029, paragraph separator */
+		{"a\xe2\x80\xaez", "a???z"},	      /* U+202E, right to left from here */
+		{"a\xe2\x81\xa6z", "a???z"},	      /* U+2066 */
+		{"a\xe2\x80\x8fz", "a???z"},	      /* U+200F */
+		{"a\xd8\x9cz", "a??z"},		      /* U+061C */
+		{"a\xe2\x80\xafz", "a\xe2\x80\xafz"}, /* U+202F, a space */
+		{"a\x80z", "a?z"},		      /* a tail alone: C1 in Latin-1 */
+		{"a\x9b[2Jz", "a?[2Jz"},
+		{"a\xffz", "a?z"},
+		{"a\xc0\x8az", "a??z"},	     /* overlong \n */
+		{"a\xe0\x80\x8az", "a???z"}, /* the same in three */
+		{"a\xed\xa0\x80z", "a???z"}, /* a surrogate */
+		{"a\xe2\x80", "a??"},	     /* cut */
+		{"a\xc2\nz", "a??z"},	     /* a new line in the place of a tail */
+		{"a\xf0\x9f\x93\xac\xe2", "a\xf0\x9f\x93\xac?"},
+	};
+	struct ma_log log = log_at(MAILAUTH_LOG_DEBUG);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ma_log(&log, MAILAUTH_LOG_ERROR, "config", "%s", rows[i].in);
+		ck_assert_msg(strcmp(got, rows[i].want) == 0, "row %zu: got %s, want %s", i, got,
+			      rows[i].want);
+	}
+	/* What would be a directive of printf's is none in a text. */
+	ma_log(&log, MAILAUTH_LOG_ERROR, "config", "%s", "%n%s%999999d");
+	ck_assert_str_eq(got, "%n%s%999999d");
+}
+END_TEST
+
 START_TEST(cuts_at_the_maximum)
 {
 	static const size_t lens[] = {0, 1, MA_LOG_MAX - 2, MA_LOG_MAX - 1, MA_LOG_MAX, 5000};
@@ -130,6 +172,7 @@ int main(void)
 
 	tcase_add_test(tcase, passes_on_level_event_and_text);
 	tcase_add_test(tcase, neutralises_control_characters);
+	tcase_add_test(tcase, neutralises_what_is_no_plain_text);
 	tcase_add_test(tcase, cuts_at_the_maximum);
 	tcase_add_test(tcase, is_silent_above_its_level);
 	tcase_add_test(tcase, is_silent_without_a_sink);

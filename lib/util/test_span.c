@@ -366,6 +366,22 @@ START_TEST(reads_utf8_to_the_end)
 }
 END_TEST
 
+START_TEST(knows_control_characters)
+{
+	/* The first and the last of each range. */
+	static const uint32_t controls[][2] = {{0, 0x1f},	 {0x7f, 0x9f},
+					       {0x061c, 0x061c}, {0x200e, 0x200f},
+					       {0x2028, 0x202e}, {0x2066, 0x2069}};
+
+	for (size_t i = 0; i < MA_ARRAY_SIZE(controls); i++) {
+		ck_assert(i == 0 || !ma_is_control(controls[i][0] - 1));
+		ck_assert(ma_is_control(controls[i][0]));
+		ck_assert(ma_is_control(controls[i][1]));
+		ck_assert(!ma_is_control(controls[i][1] + 1));
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("span");
@@ -380,6 +396,7 @@ int main(void)
 	tcase_add_test(tcase, takes_words_between_separators);
 	tcase_add_loop_test(tcase, follows_rfc_3629, 0, MA_ARRAY_SIZE(utf8_rows));
 	tcase_add_test(tcase, reads_utf8_to_the_end);
+	tcase_add_test(tcase, knows_control_characters);
 	suite_add_tcase(suite, tcase);
 	return support_run(suite);
 }

@@ -268,6 +268,43 @@ static void check_line(const char *text, const char *want)
 			      text);
 }
 
+/* A name of a host comes from whoever owns its addresses. */
+START_TEST(log_escapes_what_the_caller_passes_on)
+{
+	static const char forged[] = "a\nlogin: result=ok\x1b[2J\xff\xe2\x80\xa8%n \"\\";
+	static const char want[] =
+		"=a\\x0alogin:\\x20result=ok\\x1b[2J\\xff\\xe2\\x80\\xa8%n\\x20\\x22\\x5c ";
+	struct mailauth_request request = over_tls;
+	struct support_log log = {.level = MAILAUTH_LOG_DEBUG};
+	struct mailauth *ctx = support_open("", &log);
+	static char endless[10001];
+
+	memset(endless, '\n', sizeof(endless) - 1);
+	for (int i = 0; i < 2; i++) {
+		char pair[sizeof(want) + 8];
+
+		support_log_clear(&log);
+		request.service = i == 0 ? forged : "smtp";
+		request.peer = i == 1 ? forged : "192.0.2.1";
+		support_status("forged",
+			       mailauth_verify_plain(ctx, &request, "alice", 5, WRONG,
+						     strlen(WRONG), NULL),
+			       MAILAUTH_E_DENIED);
+		(void)snprintf(pair, sizeof(pair), "%s%s", i == 0 ? "service" : "peer", want);
+		check_line(log.text, pair);
+	}
+	request.peer = endless;
+	support_log_clear(&log);
+	support_status("endless",
+		       mailauth_verify_plain(ctx, &request, "alice", 5, WRONG, strlen(WRONG), NULL),
+		       MAILAUTH_E_DENIED);
+	ck_assert_uint_eq(log.n, 1);
+	check_line(log.text, "peer=\\x0a\\x0a");
+	check_line(log.text, " user=alice");
+	mailauth_free(&ctx);
+}
+END_TEST
+
 START_TEST(log_escapes_what_the_client_sent)
 {
 	static const struct {
@@ -282,6 +319,9 @@ START_TEST(log_escapes_what_the_client_sent)
 		{"\x01\x1b[31m\x7f", "user=\\x01\\x1b[31m\\x7f\n"},
 		{"\xff\xc3", "user=\\xff\\xc3\n"},
 		{"\xc3\xa4 b", "user=\\xc3\\xa4\\x20b\n"},
+		{"\xe2\x80\xa8", "user=\\xe2\\x80\\xa8\n"},
+		{"\xc2\x85", "user=\\xc2\\x85\n"},
+		{"%n %s", "user=%n\\x20%s\n"},
 	};
 	struct support_log log = {.level = MAILAUTH_LOG_DEBUG};
 	struct mailauth *ctx = support_open("", &log);
@@ -379,6 +419,7 @@ int main(void)
 	tcase_add_test(tcase, verify_plain_checks_the_password);
 	tcase_add_test(tcase, verify_plain_needs_tls);
 	tcase_add_test(tcase, one_shot_calls_refuse_bad_arguments);
+	tcase_add_test(tcase, log_escapes_what_the_caller_passes_on);
 	tcase_add_test(tcase, log_escapes_what_the_client_sent);
 	tcase_add_test(tcase, log_line_tells_who_asked);
 	tcase_add_test(tcase, log_line_of_an_endless_name_keeps_the_reason);

@@ -66,8 +66,9 @@ def is_free(port):
         return True
 
 
-def wait_for(what, condition, seconds=15):
-    """Waits until condition() is true and returns what it returned."""
+def wait_for(what, condition, seconds=60):
+    """Waits until condition() is true and returns what it returned. The time is for a machine that is
+    busy with other things; only a test that fails takes it."""
     end = time.monotonic() + seconds
     while True:
         result = condition()

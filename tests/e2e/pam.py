@@ -2,6 +2,7 @@
 """libpam in a sandbox: the files of docs/pam/, and programs that ask it."""
 import glob
 import pathlib
+import socket
 
 from mailserver import DOCS, HOSTNAME, wait_for
 from postfix import Postfix
@@ -87,5 +88,10 @@ class SaslauthdPostfix(Postfix):
 
     def start(self):
         self.run("saslauthd", "-a", "pam", "-r", "-n", "2", "-m", SASLAUTHD)
-        wait_for("saslauthd", self.path(f"{SASLAUTHD}/mux").exists)
+        wait_for("saslauthd", self._is_answered)
         super().start()
+
+    def _is_answered(self):
+        """Does saslauthd listen? Its socket is there before that."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            return sock.connect_ex(str(self.path(f"{SASLAUTHD}/mux"))) == 0

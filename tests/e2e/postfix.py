@@ -21,6 +21,9 @@ MACHINE = {
     "smtpd_error_sleep_time": "0",
     "smtpd_soft_error_limit": "1000",
     "smtpd_hard_error_limit": "1000",
+    # With a single process Postfix takes two clients at once for an attack, and hurries them.
+    "smtpd_timeout": "300s",
+    "smtpd_starttls_timeout": "300s",
 }
 
 

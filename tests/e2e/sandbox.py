@@ -95,7 +95,7 @@ class Sandbox:
         done = subprocess.run(
             ["nsenter", "--target", str(self.init_pid), "--mount", "--root",
              "--uts", "--pid", "--", *argv],
-            input=stdin or "", capture_output=True, text=True, timeout=60, cwd="/", check=False,
+            input=stdin or "", capture_output=True, text=True, timeout=300, cwd="/", check=False,
             env={"PATH": PATH, "LC_ALL": "C.UTF-8", **(env or {})})
         if check and done.returncode != 0:
             raise AssertionError(f"{' '.join(map(str, argv))} exited with {done.returncode}:\n"

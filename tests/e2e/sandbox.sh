@@ -58,6 +58,8 @@ mount -o remount,bind,ro /
 
 hostname "$hostname"
 printf '127.0.0.1 localhost\n127.0.0.1 %s %s\n' "$hostname" "${hostname%%.*}" >/etc/hosts
+# Nor is a name server asked, which may be there or not.
+sed -i 's/^hosts:.*/hosts: files/' /etc/nsswitch.conf
 ldconfig
 rm -f /var/log/syslog
 exec 3< <(exec /usr/bin/python3 -B "$here/syslogd.py" /dev/log /var/log/syslog)

@@ -10,6 +10,7 @@ import ctypes.util
 import gc
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -342,8 +343,25 @@ def fork(args):
     return codes
 
 
+def inherited(args):
+    """What a program that is started between logins is given, beside its standard streams."""
+    server = Server(args["options"])
+    conn = server.connect(args["realm"])
+    codes = [server.checkpass(conn, *args["login"])]
+    if args["change"]:
+        codes.append(server.setpass(conn, *args["change"]))
+    script = "for fd in /proc/$$/fd/*; do readlink $fd || :; done"
+    text = subprocess.run(["sh", "-c", script], close_fds=False, check=True, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
+    own = {os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")
+           if os.path.exists(f"/proc/self/fd/{name}")}
+    server.close(conn)
+    server.done()
+    return {"codes": codes, "inherited": text.split(), "own": sorted(own)}
+
+
 if __name__ == "__main__":
     COMMANDS = {"lookup": lookup, "check": check, "store": store, "cycle": cycle,
                 "threads": threads, "fork": fork, "dialogue": dialogue,
-                "cycle_mechanisms": cycle_mechanisms}
+                "cycle_mechanisms": cycle_mechanisms, "inherited": inherited}
     print(json.dumps(COMMANDS[sys.argv[1]](json.load(sys.stdin))))

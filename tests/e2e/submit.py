@@ -48,8 +48,8 @@ def swaks(server, port, tls, mech, user, password):
     done = subprocess.run(
         ["swaks", "--server", "127.0.0.1", "--port", str(port), *flag, "--auth", mech,
          "--auth-user", user, "--auth-password", password, "--from", SENDER, "--to", RCPT,
-         "--helo", "client.example.test", "--timeout", "20"],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+         "--helo", "client.example.test", "--timeout", "60"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180, check=False)
     output = done.stdout + done.stderr
     code, text = _auth_reply(r"^<[-~*]{1,2} +(\d{3}) (.*?)\r?$", output)
     return Reply(code, text, _queue_id(output), output)
@@ -64,7 +64,7 @@ def curl(server, port, tls, mech, user, password):
          "--cacert", str(server.certificate), *flag, "--user", f"{user}:{password}",
          "--login-options", f"AUTH={mech}", "--mail-from", SENDER, "--mail-rcpt", RCPT,
          "--upload-file", "-", f"{scheme}://127.0.0.1:{port}/client.example.test"],
-        input=MAIL, capture_output=True, text=True, timeout=60, check=False)
+        input=MAIL, capture_output=True, text=True, timeout=180, check=False)
     code, text = _auth_reply(r"^< (\d{3}) (.*?)\r?$", done.stderr)
     return Reply(code, text, _queue_id(done.stderr), done.stderr)
 
@@ -73,9 +73,9 @@ def connect(server, port, tls):
     """An smtplib connection, past EHLO and STARTTLS."""
     context = ssl.create_default_context(cafile=server.certificate)
     if tls == "tls":
-        smtp = smtplib.SMTP_SSL("127.0.0.1", port, context=context, timeout=20)
+        smtp = smtplib.SMTP_SSL("127.0.0.1", port, context=context, timeout=60)
     else:
-        smtp = smtplib.SMTP("127.0.0.1", port, timeout=20)
+        smtp = smtplib.SMTP("127.0.0.1", port, timeout=60)
     if tls == "starttls":
         smtp.starttls(context=context)
     smtp.ehlo("client.example.test")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """syslogd.py SOCKET FILE - writes what a sandbox's programs send to syslog into one file
 
-A line is "facility.severity tag: text". Ends with the sandbox.
+A line is "facility.severity tag: text". Control characters become #NNN, as with rsyslog. Ends with
+the sandbox.
 """
 import os
 import re
@@ -11,11 +12,13 @@ import sys
 FACILITIES = "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp".split()
 SEVERITIES = "emerg alert crit err warning notice info debug".split()
 HEAD = re.compile(r"<(\d+)>(?:\w{3} [ \d]\d \d\d:\d\d:\d\d )?")
+CONTROL = re.compile(r"[\0-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def line_of(message):
     """One line for one datagram."""
-    text = message.decode("utf-8", "replace").rstrip("\n\0").replace("\n", " ")
+    text = message.decode("utf-8", "replace").rstrip("\n\0")
+    text = CONTROL.sub(lambda found: f"#{ord(found.group()):03o}", text)
     head = HEAD.match(text)
     if not head:
         return text

@@ -13,10 +13,10 @@ import shutil
 import signal
 import stat
 import subprocess
-import time
 
 import pytest
 
+from mailserver import wait_for
 from tool import Terminal, Tool
 
 ALL = ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
@@ -371,6 +371,24 @@ def test_what_a_form_cannot_hold_is_said(full):
     assert any("carl@lab.test" in line for line in done.stderr.splitlines())
 
 
+@pytest.mark.parametrize("form, of, to", [
+    ("json", "SCRAM-SHA-256$4096:", "SCRAM-SHA-256${}:"),
+    ("dovecot", "{SCRAM-SHA-256}4096,", "{{SCRAM-SHA-256}}{},")])
+@pytest.mark.parametrize("iterations", ["1000001", "4294967295", "99999999999999999999", "0"])
+def test_scram_iterations_that_cost_too_much_are_refused(tool, form, of, to, iterations):
+    """Each login of such an account would be hours of the server's time, or of its client's."""
+    tool.add("alice", "--mech", "SCRAM-SHA-256")
+    text = tool.run("export", form).stdout  # dovecot's form says what it has no place for
+    assert of in text
+    done = tool.run("import", "--update", form, "/dev/stdin",
+                    stdin=text.replace(of, to.format(iterations)).encode())
+    assert done.returncode == 1 and "alice" in done.stderr, done
+    assert tool.run("export", form).stdout == text
+    done = tool.run("import", "--update", form, "/dev/stdin",
+                    stdin=text.replace(of, to.format(1000000)).encode())
+    assert done.returncode == 0, done
+
+
 def test_output_is_whole_and_for_its_owner_alone(full, tmp_path):
     path = tmp_path / "out"
     path.write_text("before")
@@ -394,9 +412,7 @@ def test_output_stays_as_it_was_on_a_signal(tool, tmp_path):
                               preexec_fn=lambda: [signal.signal(s, signal.SIG_DFL)
                                                   for s in (signal.SIGINT, signal.SIGTERM)]
                               ) as process:
-            end = time.monotonic() + 10
-            while not list(tmp_path.glob("out.*")) and time.monotonic() < end:
-                time.sleep(0.001)
+            wait_for("the file beside", lambda: list(tmp_path.glob("out.*")))
             process.send_signal(signum)
         assert process.returncode == -signum
         assert path.read_text() == "before" and not list(tmp_path.glob("out.*"))

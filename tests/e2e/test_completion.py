@@ -63,7 +63,7 @@ class Shell:
         """The next line from the pipe; what the terminal shows meanwhile is for messages only."""
         line, screen = b"", b""
         while not line.endswith(b"\n"):
-            ready = select.select([self.pipe, self.terminal], [], [], 20)[0]
+            ready = select.select([self.pipe, self.terminal], [], [], 60)[0]
             assert ready, f"bash does not answer: {screen[-500:]}"
             if self.terminal in ready:
                 screen += os.read(self.terminal, 4096)

@@ -6,7 +6,6 @@ The servers are set up as for the other tests, but not started: doctor looks at 
 breaks a private machine, asks the doctor, and puts the machine back.
 """
 import json
-import time
 
 import pytest
 
@@ -419,10 +418,10 @@ def test_endless_and_huge_files_do_not_keep_it(patient):
     machine.server.shell(
         "ln -sf /dev/zero /etc/aliases; truncate -s 3G /etc/sasldb2"
         f"; rm {SMTPD}; ln -s /dev/zero {SMTPD}; truncate -s 5G /etc/imapd.conf")
-    start = time.monotonic()
-    findings, code = machine.doctor()
-    assert code == 1
-    assert time.monotonic() - start < 20
+    # Of the processor's time, which does not count what else the machine does. It takes 0.1 s.
+    done = machine.server.run("prlimit", "--cpu=3", "mailuser", "doctor", "--json", check=False)
+    assert done.returncode == 1 and done.stderr == "", done
+    findings = json.loads(done.stdout)
     assert ("saslconf", "error", SMTPD) in short(findings)
     assert ("elsewhere", "warning", "/etc/aliases") in short(findings)
 

@@ -27,8 +27,8 @@ def test_a_killed_test_takes_its_server_along(tree, tmp_path):
         assert is_open(port)
         os.kill(test.pid, signal.SIGKILL)
         test.wait()
-    wait_for("the server to end", lambda: not is_open(port), 10)
-    wait_for("the sandbox to end", lambda: not os.path.exists(f"/proc/{init_pid}"), 10)
+    wait_for("the server to end", lambda: not is_open(port))
+    wait_for("the sandbox to end", lambda: not os.path.exists(f"/proc/{init_pid}"))
     assert not any(os.scandir(tmp_path / "run"))
 
 

@@ -8,9 +8,8 @@ import subprocess
 
 import pytest
 
-from tool import bare_fixture, tool_fixture
+from tool import bare_fixture, today, tool_fixture
 
-TODAY = datetime.datetime.now(datetime.timezone.utc).date()
 BUILT_IN = """GROUP=
 HOME=/var/vmail
 INACTIVE=-1
@@ -206,7 +205,7 @@ def test_a_field_without_a_hash_is_no_password(tool, field, locked):
     done = tool.run("add", "-p", field, "x")
     assert done.returncode == 0 and "warning: no password set" in done.stderr
     assert tool.show("x")["secrets"] == [] and tool.show("x")["locked"] == locked
-    assert tool.show("x")["ageing"]["last_change"] == days(TODAY)
+    assert tool.show("x")["ageing"]["last_change"] == days(today())
 
 
 # ---- dates -------------------------------------------------------------------------------------
@@ -216,14 +215,21 @@ def days(date):
     return (date - datetime.date(1970, 1, 1)).days
 
 
+# Days that depend on today's date are functions: tests are collected on some day and run on another.
+
 def this_year(month, day):
     """A day of it."""
-    return days(datetime.date(TODAY.year, month, day))
+    return lambda: days(datetime.date(today().year, month, day))
+
+
+def from_today(number):
+    """So many days from now."""
+    return lambda: days(today()) + number
 
 
 def weekday(number, weeks=0):
     """The next one, Monday is 0."""
-    return days(TODAY) + (number - TODAY.weekday()) % 7 + 7 * weeks
+    return lambda: days(today()) + (number - today().weekday()) % 7 + 7 * weeks
 
 
 @pytest.mark.parametrize("date, day", [
@@ -240,14 +246,15 @@ def test_days_and_plain_dates_need_no_words(tool, date, day):
     ("1/2", this_year(1, 2)), ("2 Jan 2030", 21916), ("2-jan-2030", 21916), ("2jan30", 21916),
     ("jan 2, 2030", 21916), ("January 2", this_year(1, 2)), ("2 jan", this_year(1, 2)),
     ("Sept. 1, 1970", 243), ("10000-01-01", 2932897),
-    ("today", days(TODAY)), ("now", days(TODAY)), ("tomorrow", days(TODAY) + 1),
-    ("yesterday", days(TODAY) - 1), ("+2 weeks", days(TODAY) + 14), ("day", days(TODAY) + 1),
-    ("3 days ago", days(TODAY) - 3), ("fortnight", days(TODAY) + 14),
+    ("today", from_today(0)), ("now", from_today(0)), ("tomorrow", from_today(1)),
+    ("yesterday", from_today(-1)), ("+2 weeks", from_today(14)), ("day", from_today(1)),
+    ("3 days ago", from_today(-3)), ("fortnight", from_today(14)),
     ("2030-01-02 1 year", 22281), ("2030-01-31 +1 month", 21976),
     ("jan 2, 2030 1 month 1 day ago", 21884), ("monday", weekday(0)), ("sun", weekday(6)),
     ("next friday", weekday(4, 1)), ("wed,", weekday(2)), ("last wed", weekday(2, -1)), ("third tues", weekday(1, 2)),
 ])
 def test_dates_are_those_of_shadow(tool, date, day):
+    day = day() if callable(day) else day
     done = tool.run("add", "--stdin", "-e", date, "x", stdin=b"secret\n")
     assert done.returncode == 0
     assert tool.show("x")["ageing"]["expire"] == day

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """mailuser passwd: the options beside a new password."""
-import time
-
 import pytest
 
-from tool import bare_fixture, locked, spoil_config, tool_fixture
+from tool import bare_fixture, locked, spoil_config, today, tool_fixture
 
 DONE = "mailuser: password changed.\n"
-TODAY = time.strftime("%Y-%m-%d", time.gmtime())
 
 
 def status(tool, name="x"):
@@ -19,11 +16,11 @@ def test_ageing_in_one_step(tool):
     tool.add("x")
     before = tool.show("x")["generation"]
     assert tool.ok("passwd", "-n", "1", "-x", "90", "-w", "7", "-i", "30", "x") == DONE
-    assert status(tool) == f"P {TODAY} 1 90 7 30"
+    assert status(tool) == f"P {today()} 1 90 7 30"
     assert tool.show("x")["generation"] == before + 1
     assert tool.ok("passwd", "--mindays", "-1", "--maxdays", "99999", "--warndays", "0x10",
                    "--inactive", "010", "--quiet", "x") == ""
-    assert status(tool) == f"P {TODAY} -1 99999 16 8"
+    assert status(tool) == f"P {today()} -1 99999 16 8"
 
 
 @pytest.mark.parametrize("option", ["-n", "-x", "-w", "-i"])

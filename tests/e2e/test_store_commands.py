@@ -34,7 +34,7 @@ import lmdb, sys, time
 store = lmdb.open(sys.argv[1], subdir=False, readonly=True, max_readers=2046)
 with store.begin():
     print("reading", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
 
 
@@ -491,12 +491,15 @@ def test_no_old_key_is_left_in_a_half_written_file(tool):
 def test_rekey_that_is_killed_any_time_leaves_every_account_open(crowded):
     tool, n, some = crowded
     tool.ok("rekey", "--prepare")
-    killed = 0
+    killed, pace = 0, 1
     for delay in moments(tool, "rekey", count=24):
-        killed += kill_after(delay, tool, "rekey")
+        if kill_after(delay * pace, tool, "rekey"):
+            killed += 1
+        else:
+            pace *= 0.7  # the machine has less to do than when it was timed
         assert tool.ok("store", "check").endswith(f"{n} accounts in order, 0 damaged\n")
         for step in ["--prune"], ["--prepare"]:
-            killed += kill_after(delay / 4, tool, "rekey", *step)
+            killed += kill_after(delay * pace / 4, tool, "rekey", *step)
             assert tool.ok("store", "check").endswith(f"{n} accounts in order, 0 damaged\n")
         if len(keys(tool)) > 12:
             tool.ok("rekey", "--prune")

@@ -3,6 +3,7 @@
 
 A test module imports bare_fixture and tool_fixture to have the fixtures `bare` and `tool`.
 """
+import datetime
 import fcntl
 import json
 import os
@@ -21,6 +22,8 @@ import pytest
 REPO = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("MAILAUTH_BUILD", REPO / "build")).resolve()
 PROGRAM = BUILD / "tools" / "mailuser" / "mailuser"
+PATIENCE_S = 60  # with a machine that is busy with other things
+MARK = b"<the end>"
 
 
 class Tool:
@@ -38,7 +41,7 @@ class Tool:
         """Runs a command; its output is text in which any byte survives."""
         where = ["--config", self.config] if config else []
         done = subprocess.run([*self.argv, *where, *args], input=stdin, capture_output=True,
-                              timeout=60, check=False, env=self.env)
+                              timeout=300, check=False, env=self.env)
         done.stdout = os.fsdecode(done.stdout)
         done.stderr = os.fsdecode(done.stderr)
         return done
@@ -77,6 +80,11 @@ class Tool:
         assert done.returncode in (0, 1), done
         assert (": accepted by " in done.stdout) == (done.returncode == 0), done
         return done.returncode == 0
+
+
+def today():
+    """The date that mailuser goes by; it does not change during a test, see conftest.py."""
+    return datetime.datetime.now(datetime.timezone.utc).date()
 
 
 @pytest.fixture(name="bare")
@@ -131,7 +139,7 @@ class Terminal:
 
     def expect(self, text):
         """Waits for the end of the output."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE_S
         while not self.seen.endswith(text.encode()):
             assert time.monotonic() < end, self.seen
             self._read(0.2)
@@ -146,9 +154,16 @@ class Terminal:
 
     def finish(self):
         """Waits for the end; returns code and output."""
-        self.process.wait(20)
-        while self._read(0.1):
-            pass
+        end = time.monotonic() + PATIENCE_S
+        while self.process.poll() is None:
+            assert time.monotonic() < end, self.seen
+            self._read(0.02)
+        # What it wrote last may still be on its way: it has arrived when our own mark has.
+        os.write(self.slave, MARK)
+        while not self.seen.endswith(MARK):
+            assert time.monotonic() < end, self.seen
+            self._read(0.2)
+        self.seen = self.seen.removesuffix(MARK)
         return self.process.returncode, self.seen.decode().replace("\r\n", "\n")
 
 

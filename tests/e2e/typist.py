@@ -9,7 +9,7 @@ import pwd
 import select
 import sys
 
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 END_OF_FILE = b"\x04"
 
 

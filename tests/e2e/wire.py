@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 
-TIMEOUT = 30
+TIMEOUT = 60
 NAME = "client.example.test"
 
 

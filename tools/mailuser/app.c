@@ -7,32 +7,52 @@
  * command, and speaks up itself where the library had nothing to say, because the status says it
  * all: no such account, too long, out of memory.
  */
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "cmd.h"
 
 const char *ma_program = "mailuser";
 
+/* C0, DEL and C1, separators of lines and paragraphs, and what turns the direction of a text. */
+static bool is_control(wchar_t point)
+{
+	return point < L' ' || (point >= 0x7f && point < 0xa0) || point == 0x061c ||
+	       point == 0x200e || point == 0x200f || (point >= 0x2028 && point <= 0x202e) ||
+	       (point >= 0x2066 && point <= 0x2069);
+}
+
+/* How many bytes from here are one character, which @point_out is told; 0: these are none. */
+static size_t take_character(const char *text, locale_t utf8, wchar_t *point_out)
+{
+	mbstate_t state = {0};
+	locale_t old = uselocale(utf8);
+	size_t len = mbrtowc(point_out, text, strlen(text), &state);
+
+	(void)uselocale(old);
+	return len == (size_t)-1 || len == (size_t)-2 ? 0 : len;
+}
+
 /* Messages quote files and arguments, which must not write to root's terminal as they please. */
 static void text_print(const char *text)
 {
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)text[0];
-		unsigned char next = (unsigned char)text[1];
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 
-		if (c < ' ' || c == 0x7f) {
-			(void)fprintf(stderr, "\\x%02x", c);
-		} else if (c == 0xc2 && next >= 0x80 && next < 0xa0) { /* U+0080 to U+009F */
-			(void)fprintf(stderr, "\\x%02x\\x%02x", c, next);
-			text++;
-		} else {
-			(void)fputc(c, stderr);
-		}
+	while (*text != '\0') {
+		wchar_t point = 0;
+		size_t len = utf8 != (locale_t)0 ? take_character(text, utf8, &point) : 0;
+		bool is_fit = len > 0 && !is_control(point);
+
+		for (len = len > 0 ? len : 1; len > 0; len--, text++)
+			(void)fprintf(stderr, is_fit ? "%c" : "\\x%02x", (unsigned char)*text);
 	}
+	if (utf8 != (locale_t)0)
+		freelocale(utf8);
 }
 
 void ma_say(const char *format, ...)

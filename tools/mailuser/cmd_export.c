@@ -14,6 +14,7 @@
 #include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -131,6 +132,22 @@ static void output_close(struct output *output)
 	*output = (struct output){0};
 }
 
+/* Lasts as long as the stream. */
+static char stdout_buffer[BUFFER_SIZE];
+
+static void stdout_open(void)
+{
+	(void)setvbuf(stdout, stdout_buffer, _IOFBF, sizeof(stdout_buffer));
+}
+
+/* What could not be written is gone; the stream remembers it, and main() says so. */
+static void stdout_wipe(void)
+{
+	if (fflush(stdout) != 0)
+		__fpurge(stdout);
+	explicit_bzero(stdout_buffer, sizeof(stdout_buffer));
+}
+
 /* Signals that would leave a draft behind wait; is there one? */
 static bool signal_waits(void)
 {
@@ -236,6 +253,8 @@ static int export(struct run *run)
 
 	if (!output_open(&run->output) || !output_open(&run->passwd))
 		return failed;
+	if (run->output.path == NULL)
+		stdout_open();
 	run->params.out = run->output.path == NULL ? stdout : run->output.file;
 	run->params.second = run->passwd.file;
 	status = walk(run);
@@ -318,6 +337,7 @@ static int run_export(struct app *app)
 	ma_bulk_names_clear(&run.only);
 	output_close(&run.output);
 	output_close(&run.passwd);
+	stdout_wipe();
 	signals_block(SIG_UNBLOCK);
 	return code;
 }

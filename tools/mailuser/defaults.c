@@ -12,6 +12,7 @@
 #include "defaults.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -276,7 +277,7 @@ bool ma_defaults_write(const struct app *app, const struct defaults *defaults)
 
 	if (!path_make(app, "", path) || !path_make(app, ".XXXXXX", fresh))
 		return false;
-	fd = mkstemp(fresh);
+	fd = mkostemp(fresh, O_CLOEXEC);
 	if (fd >= 0 && file_fill(path, defaults, fd) && rename(fresh, path) == 0)
 		return true;
 	ma_say("the defaults in %s cannot be written: %s", path, strerror(errno));

@@ -121,11 +121,22 @@ static bool parse_server_first(struct client_bytes in, const struct client_answe
 
 /* ---- keys ---- */
 
-/* RFC 4013; NUL-terminated, as libidn has it. */
+static bool is_printable_ascii(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			return false;
+	return true;
+}
+
+/* RFC 4013; NUL-terminated, as libidn has it. Printable ASCII is its own prepared form; libidn
+ * would leave copies of it in memory that it frees. */
 static bool prepare(struct client_bytes password, char out[PREPARED_MAX])
 {
 	memcpy(out, password.p, password.len);
 	out[password.len] = '\0';
+	if (is_printable_ascii(out))
+		return true;
 	switch (stringprep(out, PREPARED_MAX, (Stringprep_profile_flags)0, stringprep_saslprep)) {
 	case STRINGPREP_MALLOC_ERROR:
 		return false;

@@ -7,6 +7,7 @@
  * leaves behind; it is a problem if the two differ, for one of them is old.
  */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +53,7 @@ static struct text load_error(const char *path)
 	int result = 0;
 	pid_t pid;
 
-	if (pipe(ends) != 0)
+	if (pipe2(ends, O_CLOEXEC) != 0)
 		return why;
 	(void)fflush(stdout);
 	pid = fork();

@@ -50,7 +50,7 @@ static bool take_id(struct ma_span word, uint32_t *out)
 {
 	uint64_t id = 0;
 
-	if (word.len == 0 || word.len > 10)
+	if (word.len > 10)
 		return false;
 	for (size_t i = 0; i < word.len; i++) {
 		if (word.p[i] < '0' || word.p[i] > '9')

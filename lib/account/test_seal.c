@@ -174,6 +174,22 @@ START_TEST(refuses_a_record_truncated_anywhere_or_longer)
 }
 END_TEST
 
+START_TEST(refuses_a_record_of_no_key_or_without_a_seal)
+{
+	uint8_t record[MA_RECORD_MAX];
+	struct ma_span bytes = seal(record);
+	struct ma_record parts;
+
+	ck_assert(ma_record_split(bytes, &parts));
+	expect_corrupt(&keyring, &alice, ma_span(record, parts.clear.len + MA_GCM_TAG_LEN - 1),
+		       "its form", "seal cut", 0);
+	memset(record + 4, 0, 4);
+	expect_corrupt(&keyring, &alice, bytes, "its form", "key 0", 0);
+	ck_assert_uint_eq(ma_record_key_id(bytes), 0);
+	ck_assert_uint_eq(ma_record_key_id(ma_span(record, 7)), 0);
+}
+END_TEST
+
 START_TEST(refuses_the_record_of_another_account)
 {
 	static const char *const others[] = {"bob@example.org",	 "alice@example.com",
@@ -624,6 +640,8 @@ START_TEST(wants_a_regular_file)
 	expect_refused_file(fifo, "FIFO", "is not a regular file");
 	expect_refused_file(folder, "folder", "is not a regular file");
 	expect_refused_file("/dev/null", "device", "is not a regular file");
+	/* It can be opened, and its first page is never there to be read. */
+	expect_refused_file("/proc/self/mem", "memory", "check the file system");
 	expect_refused_file(support_path("missing.key"), "missing", "does not exist");
 	expect_refused_file(support_path("missing/missing.key"), "missing folder",
 			    "does not exist");
@@ -679,6 +697,7 @@ int main(void)
 	tcase_add_test(records, shows_no_secret);
 	tcase_add_test(records, refuses_a_record_with_any_bit_flipped);
 	tcase_add_test(records, refuses_a_record_truncated_anywhere_or_longer);
+	tcase_add_test(records, refuses_a_record_of_no_key_or_without_a_seal);
 	tcase_add_test(records, refuses_the_record_of_another_account);
 	tcase_add_test(records, refuses_secrets_under_other_attributes);
 	tcase_add_test(records, seals_with_the_newest_key_and_opens_with_all);

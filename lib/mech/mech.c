@@ -117,12 +117,12 @@ const struct ma_kind *ma_kind_find(unsigned int id)
 
 const struct ma_kind *ma_kind_find_name(struct ma_span name)
 {
-	for (unsigned int id = MA_KIND_CRYPT; id <= MA_KIND_PASSWORD; id++) {
-		const struct ma_kind *kind = ma_kind_find(id);
-
-		if (kind != NULL && ma_span_equal(name, ma_span_text(kind->name)))
-			return kind;
-	}
+	if (ma_span_equal(name, ma_span_text(ma_kind_password.name)))
+		return &ma_kind_password;
+	for (size_t i = 0; i < ma_n_mech_files; i++)
+		for (size_t j = 0; ma_mech_files[i]->brings[j] != NULL; j++)
+			if (ma_span_equal(name, ma_span_text(ma_mech_files[i]->brings[j]->name)))
+				return ma_mech_files[i]->brings[j];
 	return NULL;
 }
 

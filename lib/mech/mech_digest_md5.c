@@ -539,7 +539,9 @@ static bool take_token(struct ma_span *in, struct ma_span *out)
 
 	while (len < in->len && is_token(in->p[len]))
 		len++;
-	return len > 0 && ma_span_take(in, len, out);
+	*out = ma_span(in->p, len);
+	*in = ma_span(in->p + len, in->len - len);
+	return len > 0;
 }
 
 /* The text between the quotes, with its escapes resolved into @text, which is as long as @in. */
@@ -682,7 +684,7 @@ static void try_secret(const struct response *response, struct ma_span secret,
 	struct proof nothing = {.fits = false};
 	struct group group = {.n_charsets = 0};
 
-	if (!find_group(secret, response->value[REALM], &group) || n_forms(&group) == 0)
+	if (!find_group(secret, response->value[REALM], &group))
 		return;
 	/* What the other form proves is nothing, and takes as long. */
 	if (!group.has[full ? 1 : 0]) {
@@ -692,8 +694,6 @@ static void try_secret(const struct response *response, struct ma_span secret,
 	for (size_t latin1 = 0; latin1 < CHARSETS_MAX; latin1++) {
 		struct ma_span ha1 = hash_of(&group, full, latin1 != 0);
 
-		if (ha1.len != MA_MD5_LEN)
-			return;
 		try_hash(response, ha1, has_authzid, digest, proof);
 		/* An empty one is hashed by some clients and left out by others. */
 		if (has_authzid && response->value[AUTHZID].len == 0)

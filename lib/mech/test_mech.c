@@ -796,6 +796,74 @@ START_TEST(asks_every_credential)
 }
 END_TEST
 
+/* ---- secrets as text ---- */
+
+START_TEST(finds_each_kind_by_its_name)
+{
+	const struct ma_kind *kind;
+
+	for (size_t i = 0; (kind = nth_kind(i)) != NULL; i++)
+		ck_assert_ptr_eq(ma_kind_find_name(ma_span_text(kind->name)), kind);
+	ck_assert_ptr_null(ma_kind_find_name(ma_span_text("")));
+	ck_assert_ptr_null(ma_kind_find_name(ma_span_text("Password")));
+	ck_assert_ptr_null(ma_kind_find_name(ma_span_text("passwords")));
+}
+END_TEST
+
+START_TEST(takes_a_password_that_can_be_one)
+{
+	static char longest[MAILAUTH_PASSWORD_MAX + 1];
+	const struct ma_subject subject = tim();
+	const struct {
+		struct ma_span text;
+		bool fits;
+	} rows[] = {
+		{ma_span_text("x"), true},
+		{ma_span_text("p\xc3\xa4ssword"), true},
+		{ma_span_text(""), false},
+		{ma_span_text("p\xe4ssword"), false},
+		{ma_span(longest, sizeof(longest) - 1), true},
+		{ma_span(longest, sizeof(longest)), false},
+	};
+
+	memset(longest, 'x', sizeof(longest));
+	for (size_t i = 0; i < MA_ARRAY_SIZE(rows); i++) {
+		uint8_t bytes[MAILAUTH_PASSWORD_MAX];
+		struct ma_buf out = ma_buf_fixed(bytes, sizeof(bytes));
+		const char *why = ma_kind_password.parse(&ma_kind_password, &subject, rows[i].text,
+							 ma_span(NULL, 0), &out);
+
+		ck_assert_msg((why == NULL) == rows[i].fits, "row %zu", i);
+		ck_assert(ma_span_equal(ma_buf_span(&out),
+					rows[i].fits ? rows[i].text : ma_span(NULL, 0)));
+	}
+}
+END_TEST
+
+START_TEST(takes_hexadecimal_digits_of_the_right_number)
+{
+	static const struct {
+		const char *text;
+		size_t size; /* of the buffer */
+		bool fits;
+	} rows[] = {
+		{"00ff7f", 3, true},   {"00FF7f", 3, true},  {"00ff7", 3, false},
+		{"00ff7f0", 3, false}, {"00ff7g", 3, false}, {"00ff7f00", 4, false},
+		{"", 3, false},	       {"00ff7f", 2, false},
+	};
+
+	for (size_t i = 0; i < MA_ARRAY_SIZE(rows); i++) {
+		uint8_t bytes[4];
+		struct ma_buf out = ma_buf_fixed(bytes, rows[i].size);
+		const char *why = ma_kind_parse_hex(ma_span_text(rows[i].text), 3, &out);
+
+		ck_assert_msg((why == NULL) == rows[i].fits, "%s", rows[i].text);
+		if (why == NULL)
+			ck_assert_mem_eq(bytes, "\x00\xff\x7f", 3);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("mech");
@@ -829,6 +897,9 @@ int main(void)
 	tcase_add_test(tcase, names_an_unknown_mechanism);
 	tcase_add_test(tcase, asks_the_cheapest_secret);
 	tcase_add_test(tcase, asks_every_credential);
+	tcase_add_test(tcase, finds_each_kind_by_its_name);
+	tcase_add_test(tcase, takes_a_password_that_can_be_one);
+	tcase_add_test(tcase, takes_hexadecimal_digits_of_the_right_number);
 	suite_add_tcase(suite, tcase);
 	return support_run(suite);
 }

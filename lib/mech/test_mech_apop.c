@@ -505,11 +505,22 @@ START_TEST(timestamps_of_odd_hosts_are_plain)
 	struct ma_span text;
 
 	start(&dialogue);
-	dialogue.exchange.host = ma_span_text("b\xc3=her>.net_1");
+	dialogue.exchange.host = ma_span_text("b\xc3=her>.net_1[A{Z-");
 	ck_assert_int_eq(step(&dialogue, ma_span(NULL, 0)), MAILAUTH_CONTINUE);
 	text = ma_buf_span(&dialogue.reply);
-	ck_assert_uint_gt(text.len, 16);
-	ck_assert_mem_eq(text.p + text.len - 15, "@b--her-.net_1>", 15);
+	ck_assert_uint_gt(text.len, 21);
+	ck_assert_mem_eq(text.p + text.len - 20, "@b--her-.net_1-A-Z->", 20);
+	ma_free(dialogue.state);
+}
+END_TEST
+
+START_TEST(reports_a_reply_without_room)
+{
+	struct dialogue dialogue;
+
+	start(&dialogue);
+	dialogue.reply = ma_buf_fixed(dialogue.bytes, 40);
+	ck_assert_int_eq(step(&dialogue, ma_span(NULL, 0)), MAILAUTH_E_LIMIT);
 	ma_free(dialogue.state);
 }
 END_TEST
@@ -536,6 +547,7 @@ int main(void)
 	tcase_add_test(tcase, passes_on_the_longest_user);
 	tcase_add_test(tcase, reports_a_host_name_that_is_too_long);
 	tcase_add_test(tcase, timestamps_of_odd_hosts_are_plain);
+	tcase_add_test(tcase, reports_a_reply_without_room);
 	suite_add_tcase(suite, tcase);
 	return support_run(suite);
 }

@@ -1067,9 +1067,10 @@ START_TEST(a_secret_with_a_wrong_count_serves_nothing)
 		size_t n_hashes;
 		bool is_whole;
 	} groups[] = {
-		{1, 2, true},  {2, 4, true},  {0, 0, false},   {0, 2, false}, {1, 0, false},
-		{1, 1, false}, {2, 2, false}, {2, 3, false},   {3, 6, false}, {255, 2, false},
-		{1, 4, false}, {2, 6, false}, {129, 2, false},
+		{1, 2, true},	 {2, 4, true},	       {0, 0, false}, {0, 2, false},
+		{1, 0, false},	 {1, 1, false},	       {2, 2, false}, {2, 3, false},
+		{3, 6, false},	 {255, 2, false},      {1, 4, false}, {2, 6, false},
+		{129, 2, false}, {0x30 | 1, 0, false},
 	};
 	const struct client client = {.username = "chris", .realm = "", .password = PASSWORD};
 	const struct ma_span text = ma_span_text("chris::" PASSWORD);
@@ -1302,6 +1303,181 @@ START_TEST(refuses_a_client_that_begins)
 }
 END_TEST
 
+/* ---- secrets as text: USER:REALM:HASH ---- */
+
+#define H1 "00112233445566778899aabbccddeeff"
+#define H2 "ffeeddccbbaa99887766554433221100"
+#define H3 "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
+#define H4 "f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0"
+
+/* Puts one text after the other, each into what the account has by then. @last_out: why the last
+ * one was refused, or NULL. */
+static struct ma_span put_texts(const char *const texts[], size_t n, uint8_t *bytes,
+				const char **last_out)
+{
+	const struct ma_subject subject = subject_of(FULL);
+	static uint8_t old_bytes[MA_SECRET_MAX];
+	struct ma_span old = ma_span(NULL, 0);
+
+	*last_out = NULL;
+	for (size_t i = 0; i < n && texts[i] != NULL; i++) {
+		struct ma_buf out = ma_buf_fixed(bytes, MA_SECRET_MAX);
+
+		*last_out = kind()->parse(kind(), &subject, ma_span_text(texts[i]), old, &out);
+		ck_assert_int_eq(ma_buf_status(&out), MAILAUTH_OK);
+		if (*last_out != NULL)
+			return old;
+		memcpy(old_bytes, bytes, out.len);
+		old = ma_span(old_bytes, out.len);
+	}
+	return old;
+}
+
+static const struct {
+	const char *texts[3]; /* put one after the other */
+	const char *want[3];  /* what there is then; none: the last one is refused */
+} texts[] = {
+	{{"chris:r.test:" H1}, {"chris:r.test:" H1}},
+	{{FULL ":r.test:" H1}, {FULL ":r.test:" H1}},
+	{{"chris::" H1}, {"chris::" H1}},
+	{{"chris:r.test:" H1 ":" H2}, {"chris:r.test:" H1 ":" H2}},
+	{{"chris:r.test:" H1, "chris:r.test:" H2}, {"chris:r.test:" H2}},
+	{{"chris:r.test:" H1, "chris:s.test:" H2}, {"chris:r.test:" H1, "chris:s.test:" H2}},
+	{{"chris:r.test:" H1, FULL ":r.test:" H2}, {"chris:r.test:" H1, FULL ":r.test:" H2}},
+	/* One hash among those of two charsets stands for both. */
+	{{"chris:r.test:" H1 ":" H2, FULL ":r.test:" H3},
+	 {"chris:r.test:" H1 ":" H2, FULL ":r.test:" H3 ":" H3}},
+	{{"chris:r.test:" H1 ":" H2, FULL ":r.test:" H3 ":" H4},
+	 {"chris:r.test:" H1 ":" H2, FULL ":r.test:" H3 ":" H4}},
+	{{"chris:r.test:" H1 ":" H2, FULL ":r.test:" H3, "chris:r.test:" H4},
+	 {"chris:r.test:" H4 ":" H4, FULL ":r.test:" H3 ":" H3}},
+	/* Where the other form is not there, one charset remains. */
+	{{"chris:r.test:" H1 ":" H2, "chris:r.test:" H3}, {"chris:r.test:" H3}},
+	/* The other way round the one hash of the other form is taken twice. */
+	{{FULL ":r.test:" H1, "chris:r.test:" H2 ":" H3},
+	 {"chris:r.test:" H2 ":" H3, FULL ":r.test:" H1 ":" H1}},
+	{{"chris"}, {NULL}},
+	{{"tim:r.test:" H1}, {NULL}},
+	{{"chris:r.test"}, {NULL}},
+	{{"chris:r.test:"}, {NULL}},
+	{{"chris:r.test:" H1 "0"}, {NULL}},
+	{{"chris:r.test:" H1 ":"}, {NULL}},
+	{{"chris:r.test:x:" H2}, {NULL}},
+	{{"chris:r.test:" H1 ":x"}, {NULL}},
+	{{"chris:r.test:" H1 ":" H2 ":" H3}, {NULL}},
+	{{"chris:r\xe4.test:" H1}, {NULL}},
+};
+
+START_TEST(takes_hashes_of_other_systems)
+{
+	const struct ma_subject subject = subject_of(FULL);
+	uint8_t bytes[MA_SECRET_MAX];
+	const char *why;
+	struct ma_span secret = put_texts(texts[_i].texts, 3, bytes, &why);
+	size_t part;
+
+	if (texts[_i].want[0] == NULL) {
+		ck_assert_msg(why != NULL, "%s: was taken", texts[_i].texts[0]);
+		return;
+	}
+	ck_assert_msg(why == NULL, "%s...: %s", texts[_i].texts[0], why);
+	for (part = 0; part < 3 && texts[_i].want[part] != NULL; part++) {
+		char text[512];
+		struct ma_buf out = ma_buf_fixed(text, sizeof(text));
+
+		ck_assert(kind()->format(kind(), &subject, secret, part, &out));
+		ck_assert_str_eq(ma_buf_text(&out), texts[_i].want[part]);
+	}
+	ck_assert(!kind()->format(kind(), &subject, secret, part, &(struct ma_buf){.len = 0}));
+}
+END_TEST
+
+START_TEST(takes_no_realm_that_is_too_long)
+{
+	for (size_t len = MAILAUTH_REALM_MAX; len <= MAILAUTH_REALM_MAX + 1; len++) {
+		char realm[MAILAUTH_REALM_MAX + 2] = "";
+		char text[512];
+		const char *const all[] = {text};
+		uint8_t bytes[MA_SECRET_MAX];
+		const char *why;
+
+		memset(realm, 'r', len);
+		(void)snprintf(text, sizeof(text), "chris:%s:" H1, realm);
+		(void)put_texts(all, 1, bytes, &why);
+		ck_assert_msg((why == NULL) == (len == MAILAUTH_REALM_MAX), "%zu bytes", len);
+	}
+}
+END_TEST
+
+START_TEST(finds_the_form_that_is_there)
+{
+	static const char *const all[] = {"chris:r.test:" H1};
+	uint8_t bytes[MA_SECRET_MAX];
+	const char *why;
+	struct ma_span secret = put_texts(all, 1, bytes, &why);
+	struct ma_span ha1;
+
+	ck_assert(ma_digest_md5_find(secret, ma_span_text("r.test"), false, &ha1));
+	ck_assert_uint_eq(ha1.len, MA_MD5_LEN);
+	ck_assert(!ma_digest_md5_find(secret, ma_span_text("r.test"), true, &ha1));
+	ck_assert(!ma_digest_md5_find(secret, ma_span_text("s.test"), false, &ha1));
+}
+END_TEST
+
+/* A damaged one is not made worse. */
+START_TEST(takes_no_hash_beside_damaged_ones)
+{
+	const struct ma_subject subject = subject_of(FULL);
+	static const uint8_t damaged[] = {3, 'a', 'b'};
+	uint8_t bytes[MA_SECRET_MAX];
+	struct ma_buf out = ma_buf_fixed(bytes, sizeof(bytes));
+	const char *why = kind()->parse(kind(), &subject, ma_span_text("chris:r.test:" H1),
+					ma_span(damaged, sizeof(damaged)), &out);
+
+	ck_assert_ptr_nonnull(why);
+	ck_assert_ptr_nonnull(strstr(why, "damaged"));
+	ck_assert(!kind()->format(kind(), &subject, ma_span(damaged, sizeof(damaged)), 0, &out));
+}
+END_TEST
+
+/* The realms that a password is kept for: each once. */
+START_TEST(keeps_a_password_for_each_realm_once)
+{
+	static char too_long[MAILAUTH_REALM_MAX + 2];
+	static char mixed[] = "Mail.Example.[NET]";
+	static char list[] = "other.test " OWN_REALM ",mail.example.[net]";
+	struct {
+		char *offered;
+		size_t n_parts; /* two for each realm */
+	} offers[] = {{NULL, 8}, {mixed, 8}, {too_long, 8}};
+
+	memset(too_long, 'r', sizeof(too_long) - 1);
+	for (size_t i = 0; i < MA_ARRAY_SIZE(offers); i++) {
+		const struct ma_config here = {.default_realm = offers[i].offered,
+					       .digest_realms = list};
+		struct ma_subject subject = subject_of(FULL);
+		uint8_t bytes[MA_SECRET_MAX];
+		struct ma_buf out = ma_buf_fixed(bytes, sizeof(bytes));
+		struct ma_span ha1;
+		size_t n = 0;
+
+		subject.config = &here;
+		ck_assert_int_eq(kind()->derive(kind(), &subject, ma_span_text(PASSWORD), &out),
+				 MAILAUTH_OK);
+		for (;; n++) {
+			char text[512];
+			struct ma_buf part = ma_buf_fixed(text, sizeof(text));
+
+			if (!kind()->format(kind(), &subject, ma_buf_span(&out), n, &part))
+				break;
+		}
+		ck_assert_uint_eq(n, offers[i].n_parts);
+		ck_assert(ma_digest_md5_find(ma_buf_span(&out), ma_span_text("mail.example.[net]"),
+					     false, &ha1));
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("mech_digest_md5");
@@ -1337,6 +1513,11 @@ int main(void)
 	tcase_add_test(tcase, challenge_is_shorter_than_2048_bytes);
 	tcase_add_test(tcase, nonces_never_repeat);
 	tcase_add_test(tcase, refuses_a_client_that_begins);
+	tcase_add_loop_test(tcase, takes_hashes_of_other_systems, 0, MA_ARRAY_SIZE(texts));
+	tcase_add_test(tcase, takes_no_realm_that_is_too_long);
+	tcase_add_test(tcase, finds_the_form_that_is_there);
+	tcase_add_test(tcase, takes_no_hash_beside_damaged_ones);
+	tcase_add_test(tcase, keeps_a_password_for_each_realm_once);
 	suite_add_tcase(suite, tcase);
 	return support_run(suite);
 }

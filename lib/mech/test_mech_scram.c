@@ -579,6 +579,8 @@ static const struct {
 	BAD("extension without '='", OK_FIRST ",x"),
 	BAD("extension of two letters", OK_FIRST ",xy=z"),
 	BAD("extension of a digit", OK_FIRST ",1=z"),
+	BAD("extension between the letters", OK_FIRST ",[=z"),
+	BAD("extension behind the letters", OK_FIRST ",{=z"),
 	BAD("empty between extensions", OK_FIRST ",,x=y"),
 	BAD("channel in the first message", OK_FIRST ",c=biws"),
 	BAD("proof in the first message", OK_FIRST ",p=AAAA"),
@@ -597,9 +599,11 @@ static const struct {
 	BAD("flag y with a name", "y=tls-unique,,n=tim,r=abc"),
 	BAD("flag p without a name", "p,,n=tim,r=abc"),
 	BAD("flag p with an empty name", "p=,,n=tim,r=abc"),
+	BAD("flag p of several letters", "ptls-unique,,n=tim,r=abc"),
 	BAD("empty authzid", "n,a=,n=tim,r=abc"),
 	BAD("authzid without '='", "n,a,n=tim,r=abc"),
 	BAD("authzid of two letters", "n,aa,n=tim,r=abc"),
+	BAD("authzid of several letters", "n,atim,n=tim,r=abc"),
 	BAD("other letter for the authzid", "n,b=tim,n=tim,r=abc"),
 	BAD("authzid in upper case", "n,A=tim,n=tim,r=abc"),
 	BAD("comma in the authzid", "n,a=ti,m,n=tim,r=abc"),
@@ -956,6 +960,38 @@ START_TEST(binds_to_the_channel)
 }
 END_TEST
 
+/* The session takes no more than MAILAUTH_BINDING_MAX bytes; if it did, none would be left out. */
+START_TEST(binding_that_is_too_long_fits_nothing)
+{
+	static const uint8_t data[MAILAUTH_BINDING_MAX + 2048];
+	static char message[8192];
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct mailauth_binding binding = {
+			.type = "tls-exporter",
+			.p = data,
+			.len = i == 0 ? MAILAUTH_BINDING_MAX : sizeof(data),
+		};
+		struct dialogue *dialogue = dialogue_new(PLUS_MECH, PASSWORD);
+		struct support_scram client = client_of(PLUS_MECH);
+		size_t len;
+
+		dialogue->exchange.bindings = &binding;
+		dialogue->exchange.n_bindings = 1;
+		client.gs2 = "p=tls-exporter,,";
+		client.binding = data;
+		client.binding_len = MAILAUTH_BINDING_MAX;
+		len = support_scram_first(&client, message, sizeof(message));
+		support_status("first", say(dialogue, message, len), MAILAUTH_CONTINUE);
+		len = support_scram_final(&client, dialogue->reply.p, dialogue->reply.len, message,
+					  sizeof(message));
+		support_status("final", say(dialogue, message, len),
+			       i == 0 ? MAILAUTH_OK : MAILAUTH_E_PROTOCOL);
+		dialogue_free(dialogue);
+	}
+}
+END_TEST
+
 /* RFC 5802 section 7: cb-name has a character at least, whatever the caller calls its data. */
 START_TEST(binding_without_a_name_is_never_used)
 {
@@ -1166,6 +1202,67 @@ START_TEST(passes_on_what_the_lookup_says)
 }
 END_TEST
 
+/* ---- RFC 5803 section 2 ---- */
+
+#define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define X64 "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4"
+
+/* Text of another system, and whether it is one of ours. */
+static const struct {
+	const char *text;
+	bool fits;
+} texts[] = {
+	{"SCRAM-SHA-256$4096:c2FsdA==$" KEY ":" KEY, true},
+	{"scram-sha-256$1:c2FsdA==$" KEY ":" KEY, true},
+	{"SCRAM-SHA-256$1000000:c2FsdA==$" KEY ":" KEY, true},
+	{"SCRAM-SHA-256$1000001:c2FsdA==$" KEY ":" KEY, false},
+	{"SCRAM-SHA-256$0:c2FsdA==$" KEY ":" KEY, false},
+	{"SCRAM-SHA-256$:c2FsdA==$" KEY ":" KEY, false},
+	{"SCRAM-SHA-256$00004096:c2FsdA==$" KEY ":" KEY, false},
+	{"SCRAM-SHA-256$4e3:c2FsdA==$" KEY ":" KEY, false},
+	{"SCRAM-SHA-256$+4096:c2FsdA==$" KEY ":" KEY, false},
+	{"SCRAM-SHA-256$4096", false},
+	{"SCRAM-SHA-256$4096:c2FsdA==", false},
+	{"SCRAM-SHA-256$4096:c2FsdA==$" KEY, false},
+	{"SCRAM-SHA-256$4096:c2FsdA==$" KEY ":", false},
+	{"SCRAM-SHA-256$4096:c2FsdA==$" KEY ":" KEY KEY, false},
+	{"SCRAM-SHA-256$4096:c2FsdA==$:" KEY, false},
+	{"SCRAM-SHA-256$4096:$" KEY ":" KEY, false},
+	{"SCRAM-SHA-256$4096:c2FsdA=$" KEY ":" KEY, false},
+	{"SCRAM-SHA-1$4096:c2FsdA==$" KEY ":" KEY, false},
+	{"SCRAM-SHA-256", false},
+	{"", false},
+	/* salts of 240, 255, 256 and 528 bytes */
+	{"SCRAM-SHA-256$4096:" X64 X64 X64 X64 X64 "$" KEY ":" KEY, true},
+	{"SCRAM-SHA-256$4096:" X64 X64 X64 X64 X64 "eHh4eHh4eHh4eHh4eHh4$" KEY ":" KEY, true},
+	{"SCRAM-SHA-256$4096:" X64 X64 X64 X64 X64 "eHh4eHh4eHh4eHh4eHh4eA==$" KEY ":" KEY, false},
+	{"SCRAM-SHA-256$4096:" X64 X64 X64 X64 X64 X64 X64 X64 X64 X64 X64 "$" KEY ":" KEY, false},
+};
+
+START_TEST(takes_keys_of_other_systems)
+{
+	const struct ma_kind *kind = find("SCRAM-SHA-256")->kind;
+	const struct ma_subject tim = subject();
+	uint8_t bytes[MA_SECRET_MAX];
+	struct ma_buf secret = ma_buf_fixed(bytes, sizeof(bytes));
+	char again[2048];
+	struct ma_buf text = ma_buf_fixed(again, sizeof(again));
+	const char *why =
+		kind->parse(kind, &tim, ma_span_text(texts[_i].text), ma_span(NULL, 0), &secret);
+
+	ck_assert_msg((why == NULL) == texts[_i].fits, "%s: got \"%s\"", texts[_i].text,
+		      why != NULL ? why : "(taken)");
+	if (why != NULL) {
+		ck_assert_uint_eq(secret.len, 0);
+		return;
+	}
+	ck_assert(kind->format(kind, &tim, ma_buf_span(&secret), 0, &text));
+	ck_assert_msg(strcasecmp(ma_buf_text(&text), texts[_i].text) == 0, "got %s, want %s",
+		      ma_buf_text(&text), texts[_i].text);
+	ck_assert(!kind->format(kind, &tim, ma_buf_span(&secret), 1, &text));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("mech_scram");
@@ -1189,6 +1286,7 @@ int main(void)
 	tcase_add_test(tcase, refuses_a_last_message_with_any_change);
 	tcase_add_test(tcase, refuses_the_last_message_of_another_dialogue);
 	tcase_add_loop_test(tcase, binds_to_the_channel, 0, MA_ARRAY_SIZE(binding_rows));
+	tcase_add_test(tcase, binding_that_is_too_long_fits_nothing);
 	tcase_add_test(tcase, binding_without_a_name_is_never_used);
 	tcase_add_test(tcase, header_without_binding_is_repeated);
 	tcase_add_test(tcase, keys_are_those_of_the_first_message);
@@ -1197,6 +1295,7 @@ int main(void)
 	tcase_add_test(tcase, every_byte_of_the_keys_counts);
 	tcase_add_test(tcase, secrets_out_of_range_admit_nobody);
 	tcase_add_test(tcase, passes_on_what_the_lookup_says);
+	tcase_add_loop_test(tcase, takes_keys_of_other_systems, 0, MA_ARRAY_SIZE(texts));
 	suite_add_tcase(suite, tcase);
 	return support_run(suite);
 }

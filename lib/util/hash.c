@@ -18,10 +18,12 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/md5.h>
+#include <openssl/params.h>
 #include <openssl/provider.h>
 #include <openssl/sha.h>
 #include <sys/random.h>
 
+#include "util/buf.h"
 #include "util/mem.h"
 
 #define MD5_BLOCK_LEN 64
@@ -423,23 +425,49 @@ enum mailauth_status ma_cipher_seal(struct ma_cipher *cipher, const struct ma_se
 	return status;
 }
 
-/* Expanding the key takes as long as opening a record, so the last one is kept. */
-static enum mailauth_status start_open(struct ma_cipher *cipher, const struct ma_sealing *how)
+/*
+ * Expanding the key takes as long as opening a record, so the last one is kept. The tag goes along:
+ * each further call of OpenSSL's costs as much as a block of MD5.
+ */
+static enum mailauth_status start_open(struct ma_cipher *cipher, const struct ma_sealing *how,
+				       uint8_t tag[MA_GCM_TAG_LEN])
 {
+	const OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, MA_GCM_TAG_LEN),
+		OSSL_PARAM_END,
+	};
 	enum mailauth_status status = MAILAUTH_OK;
 
 	if (cipher->key == how->key)
-		return EVP_DecryptInit_ex2(cipher->evp, NULL, NULL, how->nonce, NULL) == 1
+		return EVP_DecryptInit_ex2(cipher->evp, NULL, NULL, how->nonce, params) == 1
 			       ? MAILAUTH_OK
 			       : MAILAUTH_E_INTERNAL;
 	cipher->key = NULL;
 	ERR_set_mark();
-	if (EVP_DecryptInit_ex2(cipher->evp, cipher->crypto->gcm, how->key, how->nonce, NULL) != 1)
+	if (EVP_DecryptInit_ex2(cipher->evp, cipher->crypto->gcm, how->key, how->nonce, params) !=
+	    1)
 		status = why_failed(MAILAUTH_E_INTERNAL);
 	ERR_pop_to_mark();
 	if (status == MAILAUTH_OK)
 		cipher->key = how->key;
 	return status;
+}
+
+/* In one call, for the same reason, unless it is longer than what accounts have. */
+static bool add_aad(EVP_CIPHER_CTX *evp, const struct ma_sealing *how)
+{
+	uint8_t both[1024];
+	struct ma_buf aad = ma_buf_fixed(both, sizeof(both));
+	int n;
+
+	for (size_t i = 0; i < MA_ARRAY_SIZE(how->aad); i++)
+		ma_buf_put(&aad, how->aad[i]);
+	if (ma_buf_status(&aad) == MAILAUTH_OK)
+		return EVP_DecryptUpdate(evp, NULL, &n, both, (int)aad.len) == 1;
+	for (size_t i = 0; i < MA_ARRAY_SIZE(how->aad); i++)
+		if (EVP_DecryptUpdate(evp, NULL, &n, how->aad[i].p, (int)how->aad[i].len) != 1)
+			return false;
+	return true;
 }
 
 enum mailauth_status ma_cipher_open(struct ma_cipher *cipher, const struct ma_sealing *how,
@@ -454,15 +482,11 @@ enum mailauth_status ma_cipher_open(struct ma_cipher *cipher, const struct ma_se
 		return MAILAUTH_E_CORRUPT;
 	len = sealed.len - MA_GCM_TAG_LEN;
 	memcpy(tag, sealed.p + len, sizeof(tag));
-	status = start_open(cipher, how);
+	status = start_open(cipher, how, tag);
 	if (status != MAILAUTH_OK)
 		return status;
-	for (size_t i = 0; i < MA_ARRAY_SIZE(how->aad); i++)
-		if (EVP_DecryptUpdate(cipher->evp, NULL, &n, how->aad[i].p, (int)how->aad[i].len) !=
-		    1)
-			return MAILAUTH_E_INTERNAL;
-	if (EVP_DecryptUpdate(cipher->evp, out, &n, sealed.p, (int)len) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(cipher->evp, EVP_CTRL_AEAD_SET_TAG, sizeof(tag), tag) != 1) {
+	if (!add_aad(cipher->evp, how) ||
+	    EVP_DecryptUpdate(cipher->evp, out, &n, sealed.p, (int)len) != 1) {
 		ma_wipe(out, len);
 		return MAILAUTH_E_INTERNAL;
 	}

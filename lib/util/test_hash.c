@@ -429,6 +429,34 @@ static enum mailauth_status open_sample(struct ma_cipher *cipher, const struct s
 			      out);
 }
 
+START_TEST(gcm_takes_additional_data_of_any_length)
+{
+	static uint8_t aad[2][3000];
+	struct ma_cipher *cipher;
+	struct sample sample;
+	uint8_t out[TEXT_LEN];
+
+	ck_assert_int_eq(ma_cipher_new(crypto, &cipher), MAILAUTH_OK);
+	make_sample(cipher, 1, &sample);
+	for (size_t len = 0; len <= sizeof(aad[0]); len += 8) {
+		sample.how.aad[0] = ma_span(aad[0], len / 3);
+		sample.how.aad[1] = ma_span(aad[1], len);
+		memset(aad, (int)(len & 0xff), sizeof(aad));
+		ck_assert_int_eq(ma_cipher_seal(cipher, &sample.how,
+						ma_span(sample.plain, sizeof(sample.plain)),
+						sample.sealed),
+				 MAILAUTH_OK);
+		ck_assert_int_eq(open_sample(cipher, &sample, out), MAILAUTH_OK);
+		ck_assert_mem_eq(out, sample.plain, sizeof(out));
+		if (len > 0) {
+			aad[1][len - 1] ^= 1;
+			ck_assert_int_eq(open_sample(cipher, &sample, out), MAILAUTH_E_CORRUPT);
+		}
+	}
+	ma_cipher_free(&cipher);
+}
+END_TEST
+
 START_TEST(gcm_wipes_the_output_when_the_tag_is_wrong)
 {
 	static const uint8_t zeros[TEXT_LEN];
@@ -661,6 +689,7 @@ int main(int argc, char *argv[])
 	tcase_add_loop_test(tcase, pbkdf2_gives_the_answers_of_rfc_6070, 0,
 			    MA_ARRAY_SIZE(pbkdf2_rows));
 	tcase_add_loop_test(tcase, gcm_gives_the_answers_of_nist, 0, MA_ARRAY_SIZE(gcm_rows));
+	tcase_add_test(tcase, gcm_takes_additional_data_of_any_length);
 	tcase_add_test(tcase, gcm_wipes_the_output_when_the_tag_is_wrong);
 	tcase_add_test(tcase, gcm_refuses_other_keys_nonces_and_additional_data);
 	tcase_add_test(tcase, gcm_refuses_what_is_shorter_than_a_tag);

@@ -17,7 +17,7 @@
 #include "support.h"
 
 #define WARM_UPS  2  /* libraries make some things once in a process */
-#define SAMPLE	  20 /* of OpenSSL's allocations, in the short form; all others fail there, too */
+#define SAMPLE	  8 /* of OpenSSL's allocations, in the short form; all others fail there, too */
 #define CALLS_MAX 128
 
 static const char *calls[CALLS_MAX];

@@ -167,13 +167,22 @@ static int end_of(void (*handler)(int), const char *what)
 	return status;
 }
 
+/* By the kernel, as the instruction is repeated; valgrind has lost the address by then. */
+static bool died_of_it(int status)
+{
+	bool is_valgrind = getenv("LD_PRELOAD") != NULL;
+
+	return WIFSIGNALED(status) &&
+	       (WTERMSIG(status) == SIGBUS || (is_valgrind && WTERMSIG(status) == SIGSEGV));
+}
+
 START_TEST(leaves_the_faults_of_others)
 {
 	int status = end_of(SIG_DFL, "fault");
 
-	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	ck_assert(died_of_it(status));
 	status = end_of(SIG_IGN, "fault"); /* which the kernel does not ignore */
-	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	ck_assert(died_of_it(status));
 	status = end_of(say_and_exit, "fault");
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 42);
 }

@@ -664,6 +664,7 @@ static void try_hash(const struct response *response, struct ma_span ha1, bool w
 {
 	uint8_t want[MA_MD5_LEN];
 
+	ma_assert(ha1.p != NULL && ha1.len == MA_MD5_LEN);
 	compute(response, ha1, with_authzid, "AUTHENTICATE", want);
 	if (ma_equal_ct(digest, ma_span(want, sizeof(want)))) {
 		proof->fits = true;

@@ -29,10 +29,10 @@ static pthread_once_t is_started = PTHREAD_ONCE_INIT;
 static void pass_on(int number, siginfo_t *info, void *context)
 {
 	bool is_raised = info->si_code > 0; /* not sent: comes again, and cannot be ignored */
-	size_t i = 0;
+	size_t i = MA_ARRAY_SIZE(signals) - 1;
 
-	while (signals[i] != number)
-		i++;
+	while (i > 0 && signals[i] != number)
+		i--;
 	if ((before[i].sa_flags & SA_SIGINFO) != 0) {
 		before[i].sa_sigaction(number, info, context);
 	} else if (before[i].sa_handler == SIG_DFL ||

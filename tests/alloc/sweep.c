@@ -16,7 +16,7 @@
 #include "heap.h"
 #include "support.h"
 
-#define WARM_UPS  2  /* libraries make some things once in a process */
+#define WARM_UPS  2 /* libraries make some things once in a process */
 #define SAMPLE	  8 /* of OpenSSL's allocations, in the short form; all others fail there, too */
 #define CALLS_MAX 128
 

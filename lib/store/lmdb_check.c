@@ -404,24 +404,40 @@ static bool check_overflow(struct check *check, const struct node *node, uint64_
 	return true;
 }
 
-/* One number of a list of free pages, which lies in the page or behind @first. */
-static bool read_number(struct check *check, const struct node *node, uint64_t first, uint64_t i,
-			uint64_t *out)
+/* Numbers of a list of free pages, which lies in the page or behind @first. */
+static bool read_numbers(struct check *check, const struct node *node, uint64_t first, uint64_t i,
+			 size_t n, uint64_t *out)
 {
+	size_t len = n * sizeof(*out);
 	off_t at = (off_t)(first * check->page_size + sizeof(struct page_head) + i * sizeof(*out));
 
 	if ((node->flags & IS_ELSEWHERE) == 0) {
-		memcpy(out, node->value + i * sizeof(*out), sizeof(*out));
+		memcpy(out, node->value + i * sizeof(*out), len);
 		return true;
 	}
-	return pread(check->fd, out, sizeof(*out), at) == (ssize_t)sizeof(*out) ||
+	return pread(check->fd, out, len, at) == (ssize_t)len ||
 	       bad(check, first, "is behind the end of the file");
 }
 
-/* A count, and numbers in falling order. */
+/* In falling order from below @last, which is set to the least of them. */
+static bool check_numbers(struct check *check, uint64_t page, const uint64_t *numbers, size_t n,
+			  uint64_t *last)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (numbers[i] < 2 || numbers[i] >= *last)
+			return bad(check, page, "lists a page as free that is none");
+		if (!mark(check, numbers[i]))
+			return false;
+		*last = numbers[i];
+	}
+	return true;
+}
+
+/* A count, and as many numbers. After many changes at once there are very many. */
 static bool check_free_list(struct check *check, uint64_t page, const struct node *node,
 			    uint64_t first)
 {
+	uint64_t numbers[512];
 	uint64_t last = check->n_pages;
 	uint64_t freed_by;
 	uint64_t n;
@@ -432,20 +448,17 @@ static bool check_free_list(struct check *check, uint64_t page, const struct nod
 	check->newest_list = freed_by;
 	if (node->size < sizeof(n) || node->size % sizeof(n) != 0)
 		return bad(check, page, "has a list of free pages of an impossible size");
-	if (!read_number(check, node, first, 0, &n))
+	if (!read_numbers(check, node, first, 0, 1, &n))
 		return false;
 	if (n > node->size / sizeof(n) - 1)
 		return bad(check, page, "has a list of free pages that is cut short");
-	for (uint64_t i = 1; i <= n; i++) {
-		uint64_t number;
+	for (uint64_t i = 0; i < n; i += MA_ARRAY_SIZE(numbers)) {
+		size_t some =
+			n - i < MA_ARRAY_SIZE(numbers) ? (size_t)(n - i) : MA_ARRAY_SIZE(numbers);
 
-		if (!read_number(check, node, first, i, &number))
+		if (!read_numbers(check, node, first, i + 1, some, numbers) ||
+		    !check_numbers(check, page, numbers, some, &last))
 			return false;
-		if (number < 2 || number >= last)
-			return bad(check, page, "lists a page as free that is none");
-		if (!mark(check, number))
-			return false;
-		last = number;
 	}
 	return true;
 }

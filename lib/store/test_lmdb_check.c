@@ -384,6 +384,38 @@ START_TEST(knows_the_list_of_free_pages)
 }
 END_TEST
 
+/* As after a change of everybody: more than go into a page, in pages of its own. */
+START_TEST(knows_a_long_list_of_free_pages)
+{
+	struct ma_lmdb_damage damage;
+	const char *path = support_path("long.mdb");
+	uint64_t list = 0;
+	MDB_env *env;
+
+	(void)unlink(path);
+	ck_assert_int_eq(mdb_env_create(&env), 0);
+	ck_assert_int_eq(mdb_env_set_mapsize(env, MAP), 0);
+	ck_assert_int_eq(mdb_env_open(env, path, MDB_NOSUBDIR, 0600), 0);
+	put_some(env, 0, 999, 3000);
+	put_some(env, 0, 999, 3001);
+	mdb_env_close(env);
+	if (file >= 0)
+		(void)close(file);
+	file = open(path, O_RDWR);
+	ck_assert_int_ge(file, 0);
+	last_commit = 2;
+	free_leaf = number_at(0, FREE_ROOT, 8);
+	list = number_at(free_leaf, node_at(free_leaf, n_nodes(free_leaf) - 1) + 16, 8);
+	ck_assert_uint_gt(number_at(list, 16, 8), 700); /* more than are read at once */
+	ck_assert_int_eq(ma_lmdb_check_all(file, last_commit, &damage), 0);
+	for (size_t i = 1; i <= number_at(list, 16, 8); i += 100)
+		expect(list, 16 + 8 * i, 8, 1, "lists a page as free that is none");
+	expect(list, 16 + 8 * 513, 8, number_at(list, 16 + 8 * 512, 8),
+	       "lists a page as free that is none");
+	expect(list, 16, 8, 1 << 20, "has a list of free pages that is cut short");
+}
+END_TEST
+
 START_TEST(looks_at_what_a_change_touches)
 {
 	struct ma_lmdb_damage damage;
@@ -440,6 +472,7 @@ int main(void)
 	tcase_add_test(tcase, knows_each_number_of_a_page);
 	tcase_add_test(tcase, knows_a_value_in_pages_of_its_own);
 	tcase_add_test(tcase, knows_the_list_of_free_pages);
+	tcase_add_test(tcase, knows_a_long_list_of_free_pages);
 	tcase_add_test(tcase, looks_at_what_a_change_touches);
 	tcase_add_test(tcase, knows_a_file_that_was_cut);
 	suite_add_tcase(suite, tcase);

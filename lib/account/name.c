@@ -71,6 +71,20 @@ static const char *check_whole(struct ma_span part)
 	return NULL;
 }
 
+/* The bytes that names mostly consist of, as they are stored; 0: look closer. */
+static const char stored[256] = {
+	['-'] = '-', ['.'] = '.', ['_'] = '_', ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3',
+	['4'] = '4', ['5'] = '5', ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9', ['a'] = 'a',
+	['b'] = 'b', ['c'] = 'c', ['d'] = 'd', ['e'] = 'e', ['f'] = 'f', ['g'] = 'g', ['h'] = 'h',
+	['i'] = 'i', ['j'] = 'j', ['k'] = 'k', ['l'] = 'l', ['m'] = 'm', ['n'] = 'n', ['o'] = 'o',
+	['p'] = 'p', ['q'] = 'q', ['r'] = 'r', ['s'] = 's', ['t'] = 't', ['u'] = 'u', ['v'] = 'v',
+	['w'] = 'w', ['x'] = 'x', ['y'] = 'y', ['z'] = 'z', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c',
+	['D'] = 'd', ['E'] = 'e', ['F'] = 'f', ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j',
+	['K'] = 'k', ['L'] = 'l', ['M'] = 'm', ['N'] = 'n', ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q',
+	['R'] = 'r', ['S'] = 's', ['T'] = 't', ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x',
+	['Y'] = 'y', ['Z'] = 'z',
+};
+
 /* Checks one part and writes it in lower case to @out, which has room for it. */
 static const char *fold_part(struct ma_span part, char *out)
 {
@@ -78,13 +92,15 @@ static const char *fold_part(struct ma_span part, char *out)
 
 	for (size_t i = 0; i < part.len; i++) {
 		uint8_t c = part.p[i];
-		enum byte_class class = classify(c);
 
-		if (class == BYTE_HIGH)
+		out[i] = stored[c];
+		if (out[i] != '\0')
+			continue;
+		if (classify(c) == BYTE_HIGH)
 			has_high = true;
-		else if (class != BYTE_GOOD)
+		else if (classify(c) != BYTE_GOOD)
 			return refuse_byte(c);
-		out[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+		out[i] = (char)c;
 	}
 	if (has_high) {
 		const char *refusal = check_utf8(part);

@@ -260,33 +260,102 @@ enum mailauth_status mailauth_batch_del(struct mailauth_batch *batch, const char
 	return ma_batch_add(batch, change);
 }
 
-/* The store says that a record was not as expected; which one is found by looking. */
-static enum mailauth_status explain(const struct mailauth_batch *batch,
-				    struct mailauth_name *conflict_out)
+/* A change among those of all, by account. */
+struct turn {
+	const struct ma_store_change *change;
+};
+
+/* By key; those of one key in the order in which they are made. */
+static int compare_turns(const void *a, const void *b)
+{
+	const struct ma_store_change *x = ((const struct turn *)a)->change;
+	const struct ma_store_change *y = ((const struct turn *)b)->change;
+	size_t len = x->key.len < y->key.len ? x->key.len : y->key.len;
+	int order = memcmp(x->key.p, y->key.p, len);
+
+	if (order == 0)
+		order = (x->key.len > y->key.len) - (x->key.len < y->key.len);
+	return order != 0 ? order : (x > y) - (x < y);
+}
+
+/* NULL: no memory. */
+static struct turn *sort_changes(const struct mailauth_batch *batch)
+{
+	struct turn *turns = ma_alloc(batch->n * sizeof(*turns));
+
+	if (turns == NULL)
+		return NULL;
+	for (size_t i = 0; i < batch->n; i++)
+		turns[i].change = &batch->changes[i];
+	qsort(turns, batch->n, sizeof(*turns), compare_turns);
+	return turns;
+}
+
+/* What a change finds when its turn comes: what the one @before it left, else what is stored. */
+static enum mailauth_status find_old(struct ma_store *store, const struct ma_store_change *change,
+				     const struct ma_store_change *before, struct ma_buf *record)
+{
+	ma_buf_reset(record);
+	if (before == NULL)
+		return store->ops->get(store, change->key, record);
+	if (before->remove)
+		return MAILAUTH_E_NOTFOUND;
+	ma_buf_put(record, before->record);
+	return ma_buf_status(record);
+}
+
+/* The batch contradicts itself, and always will. */
+static enum mailauth_status refuse_repeated(struct mailauth *ctx, const struct ma_name *name)
+{
+	ma_log(&ctx->log, MAILAUTH_LOG_ERROR, "account",
+	       "%s stands more than once in a batch of changes, which do not fit together; nothing "
+	       "was changed",
+	       name->text);
+	return MAILAUTH_E_USAGE;
+}
+
+static enum mailauth_status explain_turns(struct mailauth *ctx, const struct turn *turns, size_t n,
+					  struct mailauth_name *conflict_out)
 {
 	MA_CLEANUP(ma_buf_clear) struct ma_buf record = ma_buf(MA_STORE_RECORD_MAX);
-	struct ma_store *store = batch->ctx->store;
 	struct ma_name name = {.len = 0};
 
-	for (size_t i = 0; i < batch->n; i++) {
-		const struct ma_store_change *change = &batch->changes[i];
-		struct ma_span found;
+	for (size_t i = 0; i < n; i++) {
+		const struct ma_store_change *change = turns[i].change;
+		const struct ma_store_change *before = i > 0 ? turns[i - 1].change : NULL;
 		enum mailauth_status status;
+		struct ma_span found;
 
-		ma_buf_reset(&record);
-		status = store->ops->get(store, change->key, &record);
+		if (before != NULL && !ma_span_equal(before->key, change->key))
+			before = NULL;
+		status = find_old(ctx->store, change, before, &record);
 		found = ma_buf_span(&record);
-		if (status == MAILAUTH_E_TEMPFAIL)
+		if (status == MAILAUTH_E_TEMPFAIL || status == MAILAUTH_E_NOMEM)
 			return status;
 		if (ma_store_expects(change, status == MAILAUTH_E_NOTFOUND ? NULL : &found))
 			continue;
 		if (ma_name_from_key(change->key, &name) && conflict_out != NULL)
 			memcpy(conflict_out->text, name.text, name.len + 1);
+		if (before != NULL)
+			return refuse_repeated(ctx, &name);
 		if (status == MAILAUTH_E_NOTFOUND)
 			return MAILAUTH_E_NOTFOUND;
 		return change->must_exist ? MAILAUTH_E_TEMPFAIL : MAILAUTH_E_EXISTS;
 	}
 	return MAILAUTH_E_TEMPFAIL; /* gone again meanwhile */
+}
+
+/* The store says that a record was not as expected; which one is found by looking. */
+static enum mailauth_status explain(const struct mailauth_batch *batch,
+				    struct mailauth_name *conflict_out)
+{
+	struct turn *turns = sort_changes(batch);
+	enum mailauth_status status = MAILAUTH_E_NOMEM;
+
+	if (turns != NULL)
+		status = explain_turns(batch->ctx, turns, batch->n, conflict_out);
+	ma_free(turns);
+	return status;
 }
 
 /* @conflict_out: MAILAUTH_E_TEMPFAIL is not the store's, but another program's change. */

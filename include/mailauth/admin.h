@@ -406,7 +406,8 @@ MAILAUTH_MUST_CHECK enum mailauth_status mailauth_batch_new(struct mailauth *ctx
  * @batch: the batch
  * @user:  from mailauth_user_new(): is added, and must not exist then; from mailauth_user_get() or
  *         _next(): is updated, or moved if it was renamed, and must not have been changed
- * meanwhile. Sealed now: what happens to it later does not matter. At most once for each name.
+ * meanwhile. Sealed now: what happens to it later does not matter. At most once for each name:
+ * mailauth_batch_commit() refuses what is put twice.
  *
  * Return: MAILAUTH_OK, MAILAUTH_E_LIMIT, _NOMEM, _INTERNAL, _USAGE
  */
@@ -430,14 +431,16 @@ size_t mailauth_batch_count(const struct mailauth_batch *batch);
 /**
  * mailauth_batch_commit() - make all changes as one, durable before this returns
  * @batch:        the batch; empty afterwards
- * @conflict_out: on MAILAUTH_E_EXISTS, _NOTFOUND and _TEMPFAIL the account it is about, if it is
- *                about one; else empty; may be NULL
+ * @conflict_out: on MAILAUTH_E_EXISTS, _NOTFOUND, _TEMPFAIL and _USAGE the account it is about, if
+ *                it is about one; else empty; may be NULL
  *
  * Return: MAILAUTH_OK
  *         MAILAUTH_E_EXISTS    an account that was to be added is there already
  *         MAILAUTH_E_NOTFOUND  one that was to be updated or deleted is gone
  *         MAILAUTH_E_TEMPFAIL  one that was to be updated was changed meanwhile: read it again; or
  *                              as for mailauth_user_add()
+ *         MAILAUTH_E_USAGE     an account was put or deleted twice, so that the batch contradicts
+ *                              itself: logged (event "account"); nothing was changed
  */
 MAILAUTH_MUST_CHECK enum mailauth_status mailauth_batch_commit(struct mailauth_batch *batch,
 							       struct mailauth_name *conflict_out);

@@ -112,6 +112,55 @@ static void prepare_unknown(struct mailauth *ctx, struct mailauth_batch *batch)
 	support_status("del", mailauth_batch_del(batch, "victim"), MAILAUTH_OK);
 }
 
+static void prepare_new_twice(struct mailauth *ctx, struct mailauth_batch *batch)
+{
+	put_new(batch, ctx, "victim");
+	put_new(batch, ctx, "victim");
+}
+
+static void put_stored(struct mailauth_batch *batch, struct mailauth *ctx, const char *name)
+{
+	struct mailauth_user *user = get_user(ctx, name);
+
+	support_status(name, mailauth_batch_put(batch, user), MAILAUTH_OK);
+	mailauth_user_free(&user);
+}
+
+static void prepare_changed_twice(struct mailauth *ctx, struct mailauth_batch *batch)
+{
+	support_add(ctx, "victim", "other");
+	put_stored(batch, ctx, "victim");
+	put_stored(batch, ctx, "victim");
+}
+
+static void prepare_deleted_twice(struct mailauth *ctx, struct mailauth_batch *batch)
+{
+	support_add(ctx, "victim", "other");
+	support_status("del", mailauth_batch_del(batch, "victim"), MAILAUTH_OK);
+	support_status("del", mailauth_batch_del(batch, "victim"), MAILAUTH_OK);
+}
+
+static void prepare_changed_after_all(struct mailauth *ctx, struct mailauth_batch *batch)
+{
+	support_add(ctx, "victim", "other");
+	support_status("del", mailauth_batch_del(batch, "victim"), MAILAUTH_OK);
+	put_stored(batch, ctx, "victim");
+}
+
+/* Changes of one account that fit together are no conflict. */
+static void prepare_replaced(struct mailauth *ctx, struct mailauth_batch *batch)
+{
+	support_add(ctx, "a", "other");
+	support_status("del", mailauth_batch_del(batch, "a"), MAILAUTH_OK);
+	put_new(batch, ctx, "a");
+}
+
+static void prepare_replaced_and_unknown(struct mailauth *ctx, struct mailauth_batch *batch)
+{
+	prepare_replaced(ctx, batch);
+	prepare_unknown(ctx, batch);
+}
+
 START_TEST(one_conflict_undoes_all)
 {
 	static const struct {
@@ -124,15 +173,22 @@ START_TEST(one_conflict_undoes_all)
 		{"deleted", prepare_deleted, MAILAUTH_E_NOTFOUND},
 		{"changed", prepare_changed, MAILAUTH_E_TEMPFAIL},
 		{"unknown", prepare_unknown, MAILAUTH_E_NOTFOUND},
+		{"new, twice", prepare_new_twice, MAILAUTH_E_USAGE},
+		{"changed, twice", prepare_changed_twice, MAILAUTH_E_USAGE},
+		{"deleted, twice", prepare_deleted_twice, MAILAUTH_E_USAGE},
+		{"changed after all", prepare_changed_after_all, MAILAUTH_E_USAGE},
+		{"replaced", prepare_replaced, MAILAUTH_OK},
+		{"replaced and unknown", prepare_replaced_and_unknown, MAILAUTH_E_NOTFOUND},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct support_log log = {.level = MAILAUTH_LOG_ERROR};
 		struct mailauth *ctx;
 		struct mailauth_batch *batch;
 		struct mailauth_name conflict = {"x"};
 
 		support_reset();
-		ctx = support_open("", NULL);
+		ctx = support_open("", &log);
 		batch = new_batch(ctx);
 		put_new(batch, ctx, "first");
 		rows[i].prepare(ctx, batch);
@@ -140,6 +196,9 @@ START_TEST(one_conflict_undoes_all)
 		support_status(rows[i].name, mailauth_batch_commit(batch, &conflict), rows[i].want);
 		ck_assert_str_eq(conflict.text,
 				 rows[i].want == MAILAUTH_OK ? "" : "victim@example.org");
+		ck_assert_int_eq(strstr(log.text, "victim@example.org stands more than once") !=
+					 NULL,
+				 rows[i].want == MAILAUTH_E_USAGE);
 		expect(ctx, "first",
 		       rows[i].want == MAILAUTH_OK ? MAILAUTH_OK : MAILAUTH_E_NOTFOUND);
 		expect(ctx, "last",

@@ -50,8 +50,17 @@ struct field {
 	char *why;
 };
 
+static enum mailauth_status lack_memory(char *why)
+{
+	ma_why(why, "out of memory");
+	return MAILAUTH_E_NOMEM;
+}
+
+/* What was not decoded for lack of memory is nobody's mistake. */
 static enum mailauth_status refuse(const struct field *field, const char *reason)
 {
+	if (ma_buf_status(&field->dovecot->decoded) == MAILAUTH_E_NOMEM)
+		return lack_memory(field->why);
 	ma_why(field->why, "its {%s} password %s", field->scheme, reason);
 	return MAILAUTH_E_USAGE;
 }
@@ -82,13 +91,15 @@ static bool decode(struct field *field, enum encoding encoding)
 static const char *text_of(struct field *field)
 {
 	struct ma_buf *decoded = &field->dovecot->decoded;
+	const char *text;
 
 	if (field->encoding == ENCODING_NONE)
 		return field->text;
 	if (!decode(field, field->encoding) ||
 	    (decoded->len > 0 && memchr(decoded->p, '\0', decoded->len) != NULL))
 		return NULL;
-	return ma_buf_text(decoded);
+	text = ma_buf_text(decoded);
+	return ma_buf_status(decoded) == MAILAUTH_OK ? text : NULL;
 }
 
 /* A scheme whose content is @len bytes: hexadecimal if it has that length, else base 64. */
@@ -306,36 +317,59 @@ static enum mailauth_status take_password(struct dovecot *dovecot, char *text,
 
 /* ---- the other fields ---- */
 
-/* As Dovecot does: a number, or a name of the system. */
-static bool parse_uid(const char *text, int64_t *out)
+/* As Dovecot does: a number, or a name of the system. MAILAUTH_E_USAGE: neither. */
+static enum mailauth_status parse_uid(const char *text, int64_t *out)
 {
 	char bytes[4096];
 	struct passwd user;
 	struct passwd *found = NULL;
 
 	if (ma_import_number(text, UINT32_MAX - 1, out))
-		return true;
+		return MAILAUTH_OK;
 	(void)getpwnam_r(text, &user, bytes, sizeof(bytes), &found);
-	if (found != NULL)
-		*out = user.pw_uid;
-	return found != NULL;
+	if (found == NULL)
+		return MAILAUTH_E_USAGE;
+	*out = user.pw_uid;
+	return MAILAUTH_OK;
 }
 
-static bool parse_gid(const char *text, int64_t *out)
+static enum mailauth_status parse_gid(const char *text, int64_t *out)
 {
 	struct group group;
 	struct group *found = NULL;
 	char *bytes;
 
 	if (ma_import_number(text, UINT32_MAX - 1, out))
-		return true;
+		return MAILAUTH_OK;
 	bytes = ma_alloc(LOOKUP_MAX);
-	if (bytes != NULL)
-		(void)getgrnam_r(text, &group, bytes, LOOKUP_MAX, &found);
+	if (bytes == NULL)
+		return MAILAUTH_E_NOMEM;
+	(void)getgrnam_r(text, &group, bytes, LOOKUP_MAX, &found);
 	if (found != NULL)
 		*out = group.gr_gid;
 	ma_free(bytes);
-	return found != NULL;
+	return found != NULL ? MAILAUTH_OK : MAILAUTH_E_USAGE;
+}
+
+/* Fields that may be NULL. */
+static enum mailauth_status take_ids(const char *uid, const char *gid, struct ma_entry *entry,
+				     char *why)
+{
+	const char *field = "uid";
+	enum mailauth_status status = MAILAUTH_OK;
+
+	if (uid != NULL)
+		status = parse_uid(uid, &entry->uid);
+	if (status == MAILAUTH_OK && gid != NULL) {
+		field = "gid";
+		status = parse_gid(gid, &entry->gid);
+	}
+	if (status == MAILAUTH_E_NOMEM)
+		return lack_memory(why);
+	if (status != MAILAUTH_OK)
+		ma_why(why, "its %s is neither a number from 0 to 4294967294 nor a name here",
+		       field);
+	return status;
 }
 
 static void leave_out(struct dovecot *dovecot, struct ma_span name)
@@ -352,8 +386,20 @@ static bool is_word(struct ma_span name, const char *word)
 	return ma_span_equal(name, ma_span_text(word));
 }
 
+/* MAILAUTH_E_USAGE: it has no place in the entry. */
+static enum mailauth_status take_extra_id(struct ma_span name, const char *value,
+					  struct ma_entry *entry)
+{
+	if (is_word(name, "userdb_uid") && entry->uid < 0)
+		return parse_uid(value, &entry->uid);
+	if (is_word(name, "userdb_gid") && entry->gid < 0)
+		return parse_gid(value, &entry->gid);
+	return MAILAUTH_E_USAGE;
+}
+
 /* The note names what it leaves out, but not the values: they may be secrets of a proxy. */
-static void take_extra(struct dovecot *dovecot, char *extra, struct ma_entry *entry)
+static enum mailauth_status take_extra(struct dovecot *dovecot, char *extra, struct ma_entry *entry,
+				       char *why)
 {
 	char *save = extra;
 	char *word;
@@ -361,6 +407,7 @@ static void take_extra(struct dovecot *dovecot, char *extra, struct ma_entry *en
 	while ((word = strsep(&save, " ")) != NULL) {
 		struct ma_span name = ma_span(word, strcspn(word, "="));
 		const char *value = word[name.len] == '=' ? word + name.len + 1 : "";
+		enum mailauth_status status = MAILAUTH_OK;
 
 		if (name.len == 0)
 			continue;
@@ -368,12 +415,14 @@ static void take_extra(struct dovecot *dovecot, char *extra, struct ma_entry *en
 			entry->locked = 1;
 		else if (is_word(name, "userdb_home") && entry->home == NULL)
 			entry->home = value;
-		else if (!(is_word(name, "userdb_uid") && entry->uid < 0 &&
-			   parse_uid(value, &entry->uid)) &&
-			 !(is_word(name, "userdb_gid") && entry->gid < 0 &&
-			   parse_gid(value, &entry->gid)))
+		else
+			status = take_extra_id(name, value, entry);
+		if (status == MAILAUTH_E_NOMEM)
+			return lack_memory(why);
+		if (status != MAILAUTH_OK)
 			leave_out(dovecot, name);
 	}
+	return MAILAUTH_OK;
 }
 
 static const char *field_at(char *const *fields, size_t n, size_t i)
@@ -385,21 +434,16 @@ static enum mailauth_status take_account(struct dovecot *dovecot, struct ma_entr
 {
 	char *fields[FIELDS];
 	size_t n = ma_import_split(dovecot->lines.text, ':', fields, FIELDS);
-	const char *uid = field_at(fields, n, 2);
-	const char *gid = field_at(fields, n, 3);
-	enum mailauth_status status = MAILAUTH_OK;
+	enum mailauth_status status;
 
 	entry->name = field_at(fields, n, 0);
 	if (entry->name == NULL) {
 		ma_why(why, "it has no name");
 		return MAILAUTH_E_USAGE;
 	}
-	if ((uid != NULL && !parse_uid(uid, &entry->uid)) ||
-	    (gid != NULL && !parse_gid(gid, &entry->gid))) {
-		ma_why(why, "its %s is neither a number from 0 to 4294967294 nor a name here",
-		       uid != NULL && entry->uid < 0 ? "uid" : "gid");
-		return MAILAUTH_E_USAGE;
-	}
+	status = take_ids(field_at(fields, n, 2), field_at(fields, n, 3), entry, why);
+	if (status != MAILAUTH_OK)
+		return status;
 	entry->comment = field_at(fields, n, 4);
 	entry->home = field_at(fields, n, 5);
 	entry->shell = field_at(fields, n, 6);
@@ -408,7 +452,7 @@ static enum mailauth_status take_account(struct dovecot *dovecot, struct ma_entr
 	else
 		leave_out(dovecot, ma_span_text("a password, for there is none"));
 	if (status == MAILAUTH_OK && field_at(fields, n, 7) != NULL)
-		take_extra(dovecot, fields[7], entry);
+		status = take_extra(dovecot, fields[7], entry, why);
 	if (dovecot->note[0] != '\0' && entry->note == NULL)
 		entry->note = dovecot->note;
 	return status;
@@ -453,10 +497,8 @@ static enum mailauth_status open_dovecot(const struct ma_import_params *params,
 	enum mailauth_status status;
 
 	*import_out = NULL;
-	if (dovecot == NULL) {
-		ma_why(why, "out of memory");
-		return MAILAUTH_E_NOMEM;
-	}
+	if (dovecot == NULL)
+		return lack_memory(why);
 	dovecot->import.format = &ma_format_dovecot;
 	dovecot->decoded = ma_buf(MA_LINE_MAX + 1);
 	status = ma_lines_open(&dovecot->lines,

@@ -215,21 +215,60 @@ START_TEST(refuses_what_it_cannot_keep_and_goes_on)
 }
 END_TEST
 
-static bool fail_always(void)
+static unsigned int n_allocations;
+static unsigned int fail_at;
+
+static bool fail_one(void)
 {
-	return true;
+	return ++n_allocations == fail_at;
 }
 
-/* The second line needs no more memory than the first but to look the group up. */
-START_TEST(refuses_a_group_that_it_has_no_memory_to_look_up)
-{
-	struct ma_import *import = open_text("a:{PLAIN}p:1:2:c\nb:{PLAIN}p:1:root\n");
+/* Each needs memory beyond that for the line: for a group, for what it decodes, for its NUL. */
+static const char *const needy[] = {
+	"a:{PLAIN}p:1:root",
+	"a:{PLAIN}p:1:::::userdb_gid=root",
+	"a:{PLAIN.hex}7c7c:1:2",
+	"a:{PLAIN.b64}YTpi:1:2",
+	"a:{CRAM-MD5}" CRAM_DOVECOT,
+	"a:{SCRAM-SHA-1.hex}312c732c6b2c6c",
+	/* 64 bytes, so that the NUL needs another piece of memory */
+	"a:{CRYPT.hex}2461246161616161616161616161616161616161616161616161616161616161"
+	"6161616161616161616161616161616161616161616161616161616161616161",
+};
 
-	expect_entry(import, "a", "name=a uid=1 gid=2 comment=c password=p");
-	ma_mem_set_fail(fail_always);
-	expect_refusal(import, "b", 2, "b", "its gid is neither");
+/* How the second line is read, the first of which has had its memory already. */
+static enum mailauth_status read_needy(const char *line, unsigned int fail, char *why)
+{
+	char text[2048];
+	struct ma_entry entry;
+	struct ma_import *import;
+	enum mailauth_status status;
+
+	(void)snprintf(text, sizeof(text), "b:*::::%01024d\n%s\n", 0, line);
+	import = open_text(text);
+	ck_assert_int_eq(import->format->next(import, &entry, why), MAILAUTH_OK);
+	n_allocations = 0;
+	fail_at = fail;
+	ma_mem_set_fail(fail_one);
+	status = import->format->next(import, &entry, why);
 	ma_mem_set_fail(NULL);
-	expect_end(&import, "b");
+	import->format->close(&import);
+	return status;
+}
+
+START_TEST(reports_lack_of_memory_and_blames_nobody)
+{
+	char why[MA_WHY_MAX] = "";
+	unsigned int n;
+
+	ck_assert_int_eq(read_needy(needy[_i], 0, why), MAILAUTH_OK);
+	n = n_allocations;
+	ck_assert_uint_gt(n, 0);
+	for (; n > 0; n--) {
+		ck_assert_msg(read_needy(needy[_i], n, why) == MAILAUTH_E_NOMEM, "%s: %s",
+			      needy[_i], why);
+		ck_assert_str_eq(why, "out of memory");
+	}
 }
 END_TEST
 
@@ -368,7 +407,8 @@ int main(void)
 	tcase_add_loop_test(tcase, refuses_what_it_cannot_keep_and_goes_on, 0,
 			    MA_ARRAY_SIZE(refused));
 	tcase_add_test(tcase, refuses_a_secret_longer_than_any);
-	tcase_add_test(tcase, refuses_a_group_that_it_has_no_memory_to_look_up);
+	tcase_add_loop_test(tcase, reports_lack_of_memory_and_blames_nobody, 0,
+			    MA_ARRAY_SIZE(needy));
 	tcase_add_loop_test(tcase, writes_the_secret_asked_for_or_the_strongest, 0,
 			    MA_ARRAY_SIZE(choices));
 	tcase_add_test(tcase, writes_the_name_as_asked);

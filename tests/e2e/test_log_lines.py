@@ -6,6 +6,8 @@ The library's own lines: log_escapes_... in tests/api/test_verify.c, and lib/uti
 that imitate an address: test_fail2ban.py.
 """
 import os
+import socket
+import subprocess
 
 import pytest
 
@@ -100,6 +102,21 @@ def test_content_of_the_configuration(tool, word):
         done = tool.run("list")
         assert_plain(done.stderr, "mailuser: ")
         tool.config.write_bytes(whole)
+
+
+@pytest.mark.parametrize("word,pieces", [(b"nobody", 1), (b"\x1b[2J" * 200, 1), (b"x" * 4000, 1),
+                                         (b"x" * 10000, 3), (b"\x1b" * 10000, 10)])
+def test_a_message_is_written_at_once(tool, word, pieces):
+    """What several programs write to one pipe stays whole lines, as far as a pipe keeps it whole."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # knows each write()
+    with ours, subprocess.Popen([*tool.argv, "--config", tool.config, "mod", "-e", word, "alice"],
+                                stderr=theirs) as process:
+        theirs.close()
+        written = list(iter(lambda: ours.recv(1 << 16), b""))
+    text = b"".join(written)
+    assert process.returncode == 3 and len(written) == pieces
+    assert text.startswith(b"mailuser: ") and text.endswith(b"\n") and text.count(b"\n") == 1
+    assert word.replace(b"\x1b", b"\\x1b") in text
 
 
 # ---- PAM ----------------------------------------------------------------------------------------

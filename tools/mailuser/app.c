@@ -7,6 +7,7 @@
  * command, and speaks up itself where the library had nothing to say, because the status says it
  * all: no such account, too long, out of memory.
  */
+#include <limits.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,18 +39,50 @@ static size_t take_character(const char *text, locale_t utf8, wchar_t *point_out
 	return len == (size_t)-1 || len == (size_t)-2 ? 0 : len;
 }
 
+/*
+ * A message while it is put together: standard error has no buffer, and would write each piece by
+ * itself. One that fits is written at once, so that it stays whole where several programs write to
+ * one pipe.
+ */
+struct message {
+	char bytes[PIPE_BUF];
+	size_t len;
+};
+
+static void message_write(struct message *message)
+{
+	(void)fwrite(message->bytes, 1, message->len, stderr);
+	message->len = 0;
+}
+
+static void message_put(struct message *message, const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (message->len == sizeof(message->bytes))
+			message_write(message);
+		message->bytes[message->len++] = bytes[i];
+	}
+}
+
 /* Messages quote files and arguments, which must not write to root's terminal as they please. */
-static void text_print(const char *text)
+static void message_put_text(struct message *message, const char *text)
 {
 	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 
 	while (*text != '\0') {
 		wchar_t point = 0;
 		size_t len = utf8 != (locale_t)0 ? take_character(text, utf8, &point) : 0;
-		bool is_fit = len > 0 && !is_control(point);
+		char escape[sizeof("\\xNN")];
 
-		for (len = len > 0 ? len : 1; len > 0; len--, text++)
-			(void)fprintf(stderr, is_fit ? "%c" : "\\x%02x", (unsigned char)*text);
+		if (len > 0 && !is_control(point)) {
+			message_put(message, text, len);
+			text += len;
+			continue;
+		}
+		for (len = len > 0 ? len : 1; len > 0; len--, text++) {
+			(void)snprintf(escape, sizeof(escape), "\\x%02x", (unsigned char)*text);
+			message_put(message, escape, sizeof(escape) - 1);
+		}
 	}
 	if (utf8 != (locale_t)0)
 		freelocale(utf8);
@@ -57,19 +90,22 @@ static void text_print(const char *text)
 
 void ma_say(const char *format, ...)
 {
+	struct message message = {.len = 0};
 	va_list args;
 	char *text;
 
 	/* What was printed on standard output comes first where both go to one place. */
 	(void)fflush(stdout);
-	(void)fprintf(stderr, "%s: ", ma_program);
+	message_put(&message, ma_program, strlen(ma_program));
+	message_put(&message, ": ", 2);
 	va_start(args, format);
 	if (vasprintf(&text, format, args) < 0)
 		text = NULL;
 	va_end(args);
-	text_print(text == NULL ? "out of memory" : text);
+	message_put_text(&message, text == NULL ? "out of memory" : text);
 	free(text);
-	(void)fputc('\n', stderr);
+	message_put(&message, "\n", 1);
+	message_write(&message);
 }
 
 const char *ma_option(const struct app *app, int id)

@@ -21,7 +21,7 @@
 	packages_mail=( # the same, and what else the end-to-end tests need
 		"${packages_demo[@]}" sasl2-bin libsasl2-modules-db python3-pytest python3-pytest-xdist
 		python3-pytest-timeout python3-lmdb
-		pamtester libpam-runtime strace iproute2
+		pamtester libpam-runtime strace gdb iproute2
 		curl ca-certificates libio-socket-ssl-perl gsasl mpop fetchmail isync
 		ruby php-cli php-net-smtp php-auth-sasl fail2ban
 	)

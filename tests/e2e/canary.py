@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Secrets that can be told from everything else, and the search for them: in the memory of a
-process, in files, in arguments and environments.
+process, in its core, in files, in arguments and environments.
 
 What is looked for is pieces of a secret, raw and as it is written down, because memory that was
 freed has lost some of its bytes and still tells the rest.
@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import secrets
+import subprocess
 
 PIECE = 8        # bytes; by chance, as good as never
 CHUNK = 1 << 16
@@ -161,3 +162,17 @@ def search_file(path, wanted, where=None):
                                 os.fstat(file.fileno()).st_size):
             merge(found, wanted.find(data), where or path)
     return found
+
+
+def dump_core(pid, path, *commands):
+    """Writes the core of a process, which goes on afterwards; gdb's commands come before that.
+
+    The kernel would write the same: registers, and the memory that coredump_filter names. But where
+    it puts a core is the machine's setting, which may be a pipe to somebody else's program."""
+    options = ["-iex", "set auto-load off", "-iex", "set auto-solib-add off"]  # needs no symbols
+    before = [word for command in commands for word in ("-ex", command)]
+    done = subprocess.run(["gdb", "-nx", "-batch", *options, "-p", str(pid), *before,
+                           "-ex", f"generate-core-file {path}"], capture_output=True, text=True,
+                          timeout=120, check=True, stdin=subprocess.DEVNULL,
+                          env={"PATH": os.environ["PATH"], "LC_ALL": "C"})
+    assert os.path.exists(path), done.stdout + done.stderr

@@ -10,7 +10,7 @@ for it and for all that was made from it, in every form that it could have there
 - mailuser: it is stopped where it ends, by tests/hygiene/stop.c.
 
 The plugin in libsasl2 is in test_secrets_in_libsasl2.py, the servers of other people are in
-test_secrets_in_servers.py.
+test_secrets_in_servers.py, cores in test_secrets_in_cores.py.
 """
 import base64
 import os
@@ -488,15 +488,3 @@ def test_a_prompt_leaves_nothing(canary_tool, first, second, changes):
         terminal.process.send_signal(signal.SIGCONT)
         code, shown = terminal.finish()
     assert (code == 0) == changes and typed[0] not in shown
-
-
-@pytest.mark.parametrize("signum", [signal.SIGABRT, signal.SIGSEGV])
-def test_mailuser_dumps_no_core(canary_tool, tmp_path, signum):
-    tool, password = canary_tool
-    tool.argv = ["/usr/bin/env", "-C", tmp_path, *tool.argv]
-    with Terminal(tool, "passwd", "tim", core=True) as terminal:
-        terminal.expect(NEW)
-        terminal.send(password.encode())
-        terminal.process.send_signal(signum)
-        assert terminal.finish()[0] == -signum
-    assert [path.name for path in tmp_path.iterdir()] == [tool.folder.name]

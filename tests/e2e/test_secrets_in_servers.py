@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What other people's programs show of passwords that go through us, smtpd and pamtester, in
-memory, in arguments and environments, in logs and on disk.
+"""What other people's programs show of passwords that go through us, smtpd, pamtester and
+saslauthd, in memory, in arguments and environments, in logs and on disk.
 
 Their own buffers are theirs. smtpd has the client's lines in them, in base64 and decoded, and
 libsasl2 the properties of a connection (test_secrets_in_libsasl2.py tells which). So a password
-that was sent as such is expected there, and everything else is not.
+that was sent as such is expected there, and everything else is not. saslauthd wipes what it was
+sent when it has an answer, and libpam what it was told: nothing may be found there then. A request
+that ends too early leaves its password on saslauthd's stack.
 """
 import contextlib
 import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import threading
 
@@ -19,7 +22,7 @@ import pytest
 import byhand
 import canary
 import pam
-from mailserver import wait_for
+from mailserver import HOSTNAME, wait_for
 from sandbox import build_dir
 from test_secrets_in_libsasl2 import PROPERTIES, ours
 from wire import Outcome
@@ -195,6 +198,127 @@ def test_pam(box, operations, typed, says):
     assert says in text
     assert found == {}
 
+
+# ---- saslauthd -------------------------------------------------------------------------------
+
+SASLAUTHD = "/run/saslauthd"
+UNIX_USER = "una"
+
+
+class Saslauthd:
+    """"saslauthd -a pam" in a box: one process, so that the one that was asked is known."""
+
+    def __init__(self, box):
+        self.box = box
+        box.run("saslauthd", "-a", "pam", "-r", "-n", "1", "-m", SASLAUTHD)
+        wait_for("saslauthd", lambda: self.connect(check=False))
+        self.pid, = (pid for pid, name in processes(box).items() if name == "saslauthd")
+
+    def connect(self, check=True):
+        """A connection; the socket's file is there before somebody listens."""
+        with contextlib.ExitStack() as stack:
+            sock = stack.enter_context(socket.socket(socket.AF_UNIX))
+            if sock.connect_ex(str(self.box.path(f"{SASLAUTHD}/mux"))) != 0 and not check:
+                return None
+            stack.pop_all()
+            return sock
+
+    @staticmethod
+    def send(sock, *texts):
+        """Each as saslauthd wants it, with its length before it."""
+        for text in texts:
+            sock.sendall(len(text).to_bytes(2, "big") + text.encode())
+
+    def says(self, name, password, service="smtp", realm=HOSTNAME):
+        """Its answer. When it has closed the connection it is done with the request."""
+        with self.connect() as sock:
+            self.send(sock, name, password, service, realm)
+            with sock.makefile("rb") as stream:
+                return stream.read()[2:].decode()
+
+    def found(self, wanted):
+        """What is in its memory now."""
+        return canary.search_process(self.pid, wanted)
+
+
+@pytest.fixture(scope="module", name="saslauthd")
+def fixture_saslauthd(box):
+    """It, with a service for users of the system, whose passwords are captured."""
+    pam.write_service(box, "unix", "auth requisite pam_unix.so",
+                      "auth optional pam_mailauth.so capture",
+                      "account required pam_unix.so", "account optional pam_mailauth.so capture")
+    box.run("useradd", UNIX_USER)
+    return Saslauthd(box)
+
+
+def everything_of(box, *passwords, accounts=()):
+    """The passwords, the key, and what the accounts hold now."""
+    wanted = secrets_of(box, **{name: password for name, password in zip(accounts, passwords)})
+    wanted.forms.update(key_of(box).forms)
+    for number, password in enumerate(passwords):
+        wanted.add_password(f"password {number}", password)
+    return wanted
+
+
+def test_saslauthd(box, saslauthd):
+    right, wrong = canary.new_password(), canary.new_password()
+    box.add("sue", "-G", "smtp", password=right)
+    wanted = everything_of(box, right, wrong, accounts=["sue"])
+    for name, password, says in (("sue", wrong, "NO"), ("sue", right, "OK"),
+                                 ("nobody", right, "NO"), ("sue", right * 6, "NO")):
+        assert saslauthd.says(name, password)[:2] == says
+        assert saslauthd.found(wanted) == {}, (name, password)
+
+
+def test_saslauthd_when_an_imported_account_is_completed(box, saslauthd):
+    password = canary.new_password()
+    hashed = box.run("openssl", "passwd", "-6", password).stdout.strip()
+    box.run("mailuser", "add", "-G", "smtp", "-p", hashed, "imp")
+    assert not box.knows("imp", password)
+    assert saslauthd.says("imp", password) == "OK"
+    assert box.knows("imp", password)
+    assert saslauthd.found(everything_of(box, password, accounts=["imp"])) == {}
+
+
+def test_saslauthd_when_a_password_of_the_system_is_captured(box, saslauthd):
+    password, wrong = canary.new_password(), canary.new_password()
+    box.run("chpasswd", stdin=f"{UNIX_USER}:{password}\n")
+    box.add(UNIX_USER)
+    for given, says in ((wrong, "NO"), (password, "OK")):
+        assert saslauthd.says(UNIX_USER, given, "unix", "")[:2] == says
+        wanted = everything_of(box, password, wrong, accounts=[UNIX_USER])
+        assert saslauthd.found(wanted) == {}, says
+    assert box.knows(UNIX_USER, password)
+
+
+def test_saslauthd_when_the_key_is_away(box, saslauthd):
+    password = canary.new_password()
+    box.add("sid", "-G", "smtp", password=password)
+    wanted = everything_of(box, password, accounts=["sid"])
+    box.run("mv", KEY, f"{KEY}.away")
+    try:
+        assert saslauthd.says("sid", password)[:2] == "NO"
+    finally:
+        box.run("mv", f"{KEY}.away", KEY)
+    assert saslauthd.found(wanted) == {}
+
+
+def test_saslauthd_keeps_the_password_of_a_request_that_ends_too_early(box, saslauthd):
+    """It is saslauthd's, on its stack, until a later request lies over it. So what the tests above
+    look for would be found."""
+    password = canary.new_password()
+    box.add("eve", "-G", "smtp", password=password)
+    wanted = everything_of(box, password, accounts=["eve"])
+    with saslauthd.connect() as sock:
+        saslauthd.send(sock, "eve", password)
+    assert saslauthd.says("", "none") == "NO NULL login received"  # it has gone on to the next
+    found = saslauthd.found(wanted)
+    assert set(found) == {"password of eve", "password 0"} and ours(found, ["password"]) == {}
+    assert saslauthd.says("eve", password) == "OK"
+    assert saslauthd.found(wanted) == {}
+
+
+# ---- mailuser --------------------------------------------------------------------------------
 
 def test_nobody_else_may_read_the_memory_of_mailuser(box):
     box.run("mailuser", "add", "--stdin", "ida", stdin="secret\n")

@@ -7,7 +7,8 @@
  *   start MECH HEX         step HEX      check NAME HEX     set NAME HEX
  *   lookup NAME
  *
- * The answer is libsasl2's code, and for "start" and "step" the reply.
+ * The answer is libsasl2's code, and for "start" and "step" the reply. A comma in an option's value
+ * stands for a space, which ends a word.
  */
 #include <sasl/sasl.h>
 #include <stdlib.h>
@@ -48,10 +49,15 @@ static bool is_command(const char *word)
 
 static int add_option(void)
 {
+	char *value;
+
 	if (n_options == OPTIONS_MAX)
 		return SASL_FAIL;
 	options[n_options].name = strdup(command.words[1]);
-	options[n_options++].value = strdup(command.words[2]);
+	options[n_options].value = strdup(command.words[2]);
+	value = options[n_options++].value;
+	for (; value != NULL && *value != '\0'; value++)
+		*value = *value == ',' ? ' ' : *value;
 	return SASL_OK;
 }
 

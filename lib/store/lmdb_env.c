@@ -236,6 +236,7 @@ static void close_mdb(struct ma_lmdb_env *env)
 	if (env->mdb != NULL)
 		(void)ma_guard_run(close_guarded, env->mdb, 0);
 	env->mdb = NULL;
+	atomic_store(&env->has_lost, false);
 }
 
 static void env_free(struct ma_lmdb_env *env)
@@ -430,6 +431,14 @@ bool ma_lmdb_env_cure(struct ma_lmdb_env *env, const struct ma_lmdb_file *file, 
 void ma_lmdb_env_give_up(struct ma_lmdb_env *env)
 {
 	(void)pthread_rwlock_wrlock(&env->gate);
+	close_mdb(env);
+	(void)pthread_rwlock_unlock(&env->gate);
+}
+
+void ma_lmdb_env_give_up_if_idle(struct ma_lmdb_env *env)
+{
+	if (pthread_rwlock_trywrlock(&env->gate) != 0)
+		return;
 	close_mdb(env);
 	(void)pthread_rwlock_unlock(&env->gate);
 }

@@ -53,6 +53,7 @@ struct ma_lmdb_env {
 	MDB_dbi dbi;		 /* LMDB's main database, the only one */
 	pthread_rwlock_t gate;	 /* read: in a transaction. write: changing the map */
 	pthread_mutex_t writing; /* the file's lock is the process's, not the thread's */
+	atomic_bool has_lost;	 /* see forget_lost() in lmdb_txn.c */
 	_Atomic(MDB_txn *) kept[MA_LMDB_KEPT];
 };
 
@@ -76,6 +77,8 @@ bool ma_lmdb_env_has_lock(const struct ma_lmdb_env *env, const struct ma_lmdb_fi
 
 /* Closes it; whoever comes next opens it again. With no transaction open in this thread. */
 void ma_lmdb_env_give_up(struct ma_lmdb_env *env);
+/* The same, unless a transaction is open in any thread; also in this one. */
+void ma_lmdb_env_give_up_if_idle(struct ma_lmdb_env *env);
 
 /* mdb_txn_abort(), which with a damaged lock file may fault, too. */
 void ma_lmdb_abort(MDB_txn *txn);

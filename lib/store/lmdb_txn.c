@@ -16,7 +16,8 @@
 /* What is used in a guard. */
 struct access {
 	struct ma_lmdb_env *env;
-	MDB_txn *txn; /* NULL: none, or it has been given back */
+	MDB_txn *txn;	/* NULL: none, or it has been given back */
+	bool is_making; /* a fault now loses a transaction that nobody knows yet */
 	int (*use)(MDB_txn *txn, MDB_dbi dbi, void *arg);
 	void *arg;
 };
@@ -50,32 +51,29 @@ static void keep(struct ma_lmdb_env *env, MDB_txn *txn)
 }
 
 /*
- * @txn_out is set before LMDB touches the file, so that a fault does not lose a transaction, and
- * its place among the readers with it. That of a new one is only known when it is made: so the
- * pages that it will touch are touched before.
+ * The transaction is known before LMDB touches the file, so that a fault does not lose it, and its
+ * place among the readers with it. That of a new one is only known when it is made: so the pages
+ * that it will touch are touched before; for a fault even then see forget_lost().
  */
-static int begin_read(struct ma_lmdb_env *env, MDB_txn **txn_out)
+static int begin_guarded(void *arg)
 {
+	struct access *access = arg;
+	MDB_env *mdb = access->env->mdb;
 	MDB_envinfo info;
 	int dead;
 	int error;
 
-	*txn_out = take_kept(env);
-	if (*txn_out != NULL)
-		return mdb_txn_renew(*txn_out);
-	error = mdb_env_info(env->mdb, &info);
+	access->txn = take_kept(access->env);
+	if (access->txn != NULL)
+		return mdb_txn_renew(access->txn);
+	error = mdb_env_info(mdb, &info);
+	access->is_making = true;
 	if (error == 0)
-		error = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, txn_out);
-	if (error == MDB_READERS_FULL && mdb_reader_check(env->mdb, &dead) == 0)
-		error = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, txn_out);
+		error = mdb_txn_begin(mdb, NULL, MDB_RDONLY, &access->txn);
+	if (error == MDB_READERS_FULL && mdb_reader_check(mdb, &dead) == 0)
+		error = mdb_txn_begin(mdb, NULL, MDB_RDONLY, &access->txn);
+	access->is_making = false;
 	return error;
-}
-
-static int begin_guarded(void *arg)
-{
-	struct access *access = arg;
-
-	return begin_read(access->env, &access->txn);
 }
 
 static int step_guarded(void *arg)
@@ -107,14 +105,37 @@ static int read_guarded(void *arg)
 	return error;
 }
 
+/*
+ * The file was cut short in the moment in which LMDB made a transaction. Its place among the
+ * readers is taken until the environment is closed, and would keep all pages that are in use now
+ * from ever being used again. (Its 234 bytes of memory nobody can find.) If others are reading, the
+ * next one closes it.
+ */
+static void forget_lost(struct ma_lmdb_env *env)
+{
+	if (atomic_load_explicit(&env->has_lost, memory_order_relaxed))
+		ma_lmdb_env_give_up_if_idle(env);
+}
+
+static int run_read(struct access *access, int (*read)(void *access))
+{
+	int error = ma_guard_run(read, access, MA_LMDB_DAMAGED);
+
+	if (access->is_making)
+		atomic_store(&access->env->has_lost, true);
+	access->is_making = false;
+	return error;
+}
+
 static int read_once(struct access *access)
 {
 	struct ma_lmdb_env *env = access->env;
 	int error = ENODEV;
 
+	forget_lost(env);
 	(void)pthread_rwlock_rdlock(&env->gate);
 	if (env->mdb != NULL)
-		error = ma_guard_run(read_guarded, access, MA_LMDB_DAMAGED);
+		error = run_read(access, read_guarded);
 	if (access->txn != NULL)
 		ma_lmdb_abort(access->txn);
 	access->txn = NULL;
@@ -138,9 +159,10 @@ static int begin_once(struct access *access)
 	struct ma_lmdb_env *env = access->env;
 	int error = ENODEV;
 
+	forget_lost(env);
 	(void)pthread_rwlock_rdlock(&env->gate);
 	if (env->mdb != NULL)
-		error = ma_guard_run(begin_guarded, access, MA_LMDB_DAMAGED);
+		error = run_read(access, begin_guarded);
 	if (error == 0)
 		return 0;
 	if (access->txn != NULL)
@@ -291,7 +313,7 @@ static int write_guarded(void *arg)
 	int dead;
 	int error = mdb_reader_check(env->mdb, &dead); /* it would keep old pages in use */
 
-	/* A fault while LMDB begins would leave its writers' lock taken; see begin_read(). */
+	/* A fault while LMDB begins would leave its writers' lock taken; see begin_guarded(). */
 	if (error == 0)
 		error = mdb_env_info(env->mdb, &info);
 	if (error == 0)

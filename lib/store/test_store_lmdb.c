@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -40,6 +41,8 @@
 #endif
 
 extern const struct ma_store_ops ma_store_lmdb;
+
+static const uint8_t large[1000];
 
 static struct support_log log_text = {.level = MAILAUTH_LOG_ERROR};
 static const struct ma_log to_log = {support_log, &log_text, MAILAUTH_LOG_ERROR};
@@ -544,17 +547,32 @@ START_TEST(waits_for_a_stuck_writer_no_longer_than_the_timeout)
 }
 END_TEST
 
+/* A reader that seems to live keeps every old page: 300 times 8 KiB and more. */
+static void expect_pages_used_again(struct ma_store *store, const struct ma_store_params *params)
+{
+	struct stat before;
+	struct stat after;
+
+	ck_assert_int_eq(stat((const char *)params->address.p, &before), 0);
+	for (int i = 0; i < 300; i++) {
+		struct ma_store_change change = {.key = ma_span_text("k"),
+						 .must_exist = true,
+						 .any_old = true,
+						 .record = ma_span(large, sizeof(large))};
+		bool conflict;
+
+		ck_assert_int_eq(store->ops->apply(store, &change, 1, &conflict), MAILAUTH_OK);
+	}
+	ck_assert_int_eq(stat((const char *)params->address.p, &after), 0);
+	ck_assert_int_lt(after.st_size - before.st_size, 200 << 10);
+}
+
 START_TEST(writers_clear_the_slots_of_dead_readers)
 {
 	struct ma_store_params params = create("dead.mdb");
 	struct ma_store *store = open_one(&params);
-	off_t before;
-	struct stat st;
-	char record[1001];
 
-	memset(record, 'r', sizeof(record) - 1);
-	record[sizeof(record) - 1] = '\0';
-	ck_assert_int_eq(put(store, "k", record), MAILAUTH_OK);
+	ck_assert_int_eq(put(store, "k", "1"), MAILAUTH_OK);
 	for (int i = 0; i < 20; i++) {
 		pid_t child = fork();
 
@@ -564,20 +582,49 @@ START_TEST(writers_clear_the_slots_of_dead_readers)
 		}
 		expect_child_ok(child);
 	}
-	ck_assert_int_eq(stat((const char *)params.address.p, &st), 0);
-	before = st.st_size;
-	for (int i = 0; i < 300; i++) {
-		struct ma_store_change change = {.key = ma_span_text("k"),
-						 .must_exist = true,
-						 .any_old = true,
-						 .record = ma_span_text(record)};
-		bool conflict;
+	expect_pages_used_again(store, &params);
+	store->ops->close(&store);
+}
+END_TEST
 
-		ck_assert_int_eq(store->ops->apply(store, &change, 1, &conflict), MAILAUTH_OK);
-	}
-	/* A live-looking reader would keep every old page: 300 times 8 KiB and more. */
-	ck_assert_int_eq(stat((const char *)params.address.p, &st), 0);
-	ck_assert_int_lt(st.st_size - before, 200 << 10);
+static MDB_txn *lost; /* as nobody else knows it any more */
+static bool is_to_be_lost;
+
+int __real_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned int flags, MDB_txn **txn_out);
+int __wrap_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned int flags, MDB_txn **txn_out);
+
+/* A page of the file that is gone when LMDB has made the transaction, but not yet returned it. */
+int __wrap_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned int flags, MDB_txn **txn_out)
+{
+	volatile char *gone;
+	int error;
+	int fd;
+
+	if (!is_to_be_lost)
+		return __real_mdb_txn_begin(env, parent, flags, txn_out);
+	is_to_be_lost = false;
+	error = __real_mdb_txn_begin(env, parent, flags, &lost);
+	ck_assert_int_eq(error, 0);
+	fd = open(support_file("gone", "x", 1), O_RDWR | O_CLOEXEC);
+	gone = mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0);
+	ck_assert(gone != MAP_FAILED);
+	ck_assert_int_eq(ftruncate(fd, 0) + close(fd), 0);
+	return *gone;
+}
+
+START_TEST(a_transaction_lost_to_a_fault_keeps_no_pages)
+{
+	struct ma_store_params params = create("lost.mdb");
+	struct ma_store *store = open_one(&params);
+
+	ck_assert_int_eq(put(store, "k", "1"), MAILAUTH_OK);
+	store->ops->close(&store); /* with what it keeps */
+	store = open_one(&params);
+	is_to_be_lost = true;
+	ck_assert_int_eq(get(store, "k"), MAILAUTH_E_CORRUPT);
+	ck_assert_ptr_nonnull(lost);
+	ck_assert_int_eq(get(store, "k"), MAILAUTH_OK);
+	expect_pages_used_again(store, &params);
 	store->ops->close(&store);
 }
 END_TEST
@@ -714,6 +761,7 @@ int main(void)
 	tcase_add_test(tcase, full_disk_is_an_error_that_changes_nothing);
 	tcase_add_test(tcase, waits_for_a_stuck_writer_no_longer_than_the_timeout);
 	tcase_add_test(tcase, writers_clear_the_slots_of_dead_readers);
+	tcase_add_test(tcase, a_transaction_lost_to_a_fault_keeps_no_pages);
 	tcase_add_test(tcase, keeps_no_descriptor_after_close);
 	suite_add_tcase(suite, tcase);
 	return support_run(suite);

@@ -4,68 +4,19 @@
  *
  * A file is pages of one size. The first two are headers; commit N writes header N % 2. A header
  * holds the roots of two B+ trees: the free pages (key: the commit that freed them, value: a list
- *of numbers) and the records. A page of a tree has
- *
- *	number 8, unused 2, flags 2, lower 2, upper 2 | offsets of nodes, 2 each | free | nodes
- *
- * where lower is the end of the offsets and upper the start of the nodes, which fill the rest
- *without gaps. A node is 8 bytes, a key and, in a leaf, the value; a value too long for a page is
- *in pages of its own, with a header like the above that counts them in the place of lower and
- *upper.
+ * of numbers) and the records. This is the walk over both: each page is read once, into the buffer
+ * of its level, and marked, so that damage cannot lead it in circles. What may stand in a page is
+ * in lmdb_check_page.c.
  */
 #include "store/lmdb_check.h"
 
 #include <errno.h>
-#include <lmdb.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "store/lmdb_check_page.h"
 #include "util/mem.h"
 
-#define MAGIC	     0xBEEFC0DEU
-#define VERSION	     1
-#define PAGE_MIN     512
-#define PAGE_MAX     32768
-#define MAP_MAX	     ((uint64_t)1 << 47)
-#define DEPTH_MAX    32 /* LMDB's cursors go no deeper */
-#define NO_PAGE	     UINT64_MAX
-#define IS_BRANCH    0x01
-#define IS_LEAF	     0x02
-#define IS_OVERFLOW  0x04
-#define IS_HEADER    0x08
-#define IS_ELSEWHERE 0x01 /* of a node: the value is in pages of its own */
-#define N_TRIES	     10	  /* to read headers while somebody commits */
-
-struct page_head {
-	uint64_t number;
-	uint16_t unused;
-	uint16_t flags;
-	uint16_t lower;
-	uint16_t upper;
-};
-
-struct tree {
-	uint32_t page_size; /* in the tree of free pages; else unused */
-	uint16_t flags;
-	uint16_t depth;
-	uint64_t n_branches;
-	uint64_t n_leaves;
-	uint64_t n_overflows;
-	uint64_t n_entries;
-	uint64_t root;
-};
-
-struct header {
-	struct page_head head;
-	uint32_t magic;
-	uint32_t version;
-	uint64_t address;
-	uint64_t map_size;
-	struct tree free;
-	struct tree records;
-	uint64_t last_page;
-	uint64_t txn_id;
-};
+#define N_TRIES 10 /* to read headers while somebody commits */
 
 struct check {
 	int fd;
@@ -74,8 +25,11 @@ struct check {
 	uint64_t txn_id;
 	uint8_t *pages;	      /* one for each level of the deeper tree */
 	uint8_t *seen;	      /* a bit for each page */
+	uint64_t n_seen;      /* bits that are set */
+	uint64_t highest;     /* the last of them */
 	uint64_t newest_list; /* the last commit of which a list of free pages was seen */
-	struct tree counted;
+	bool has_spare;	      /* a record has more pages than it needs */
+	struct ma_lmdb_tree counted;
 	struct ma_lmdb_damage *damage;
 	int error;
 };
@@ -83,138 +37,96 @@ struct check {
 /* A tree on its way down. */
 struct walk {
 	struct check *check;
-	const struct tree *tree;
+	const struct ma_lmdb_tree *tree;
 	bool is_free;
 	bool has_key; /* go to @key and look at the neighbours, not everywhere */
 	struct ma_span key;
 };
 
-struct node {
-	uint64_t child; /* of a branch */
-	uint32_t size;	/* of the value */
-	uint16_t flags;
-	struct ma_span key;
-	const uint8_t *value; /* what is in the page: the value, or the number of its first page */
-};
-
-/* Keys of a page are from @low, if it has one, and less than @high. */
-struct bounds {
-	bool has_low;
-	bool has_high;
-	struct ma_span low;
-	struct ma_span high;
-};
-
 static bool bad(struct check *check, uint64_t page, const char *what)
 {
-	if (check->error == 0)
-		*check->damage = (struct ma_lmdb_damage){.page = page, .what = what};
+	*check->damage = (struct ma_lmdb_damage){.page = page, .what = what};
 	check->error = MA_LMDB_DAMAGED;
 	return false;
 }
 
+static bool has_no_fault(struct check *check, uint64_t page, const char *fault)
+{
+	if (fault != NULL)
+		return bad(check, page, fault);
+	return true;
+}
+
 /* Bytes that were there; -1: the error is noted. */
-static ssize_t read_some(struct check *check, uint64_t page, void *out, size_t len)
+static ssize_t read_some(struct check *check, uint64_t page, size_t offset, void *out, size_t len)
 {
 	ssize_t n;
 
 	do
-		n = pread(check->fd, out, len, (off_t)(page * check->page_size));
+		n = pread(check->fd, out, len, (off_t)(page * check->page_size + offset));
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		check->error = errno;
 	return n;
 }
 
-static bool read_at(struct check *check, uint64_t page, void *out, size_t len)
+/* @offset: from the start of @page; it may be in a later one. */
+static bool read_at(struct check *check, uint64_t page, size_t offset, void *out, size_t len)
 {
-	ssize_t n = read_some(check, page, out, len);
+	ssize_t n = read_some(check, page, offset, out, len);
 
 	if (n < 0)
 		return false;
-	return (size_t)n == len || bad(check, page, "is behind the end of the file");
+	if ((size_t)n != len)
+		return bad(check, page, "is behind the end of the file");
+	return true;
 }
 
 /* ---- headers ---- */
 
-static bool check_root(struct check *check, uint64_t page, const struct tree *tree,
-		       uint64_t last_page)
+/* Of a file that is not empty. */
+static bool check_headers(struct check *check, struct ma_lmdb_header headers[2], size_t len)
 {
-	bool is_empty = tree->root == NO_PAGE;
-
-	if (tree->depth > DEPTH_MAX || is_empty != (tree->depth == 0))
-		return bad(check, page, "gives a tree an impossible depth");
-	return is_empty || (tree->root > 1 && tree->root <= last_page) ||
-	       bad(check, page, "gives a tree a root that is no page");
-}
-
-static bool check_one_header(struct check *check, const struct header *header, uint64_t page)
-{
-	uint64_t size = header->free.page_size;
-
-	if (header->head.number != page || (header->head.flags & IS_HEADER) == 0 ||
-	    header->magic != MAGIC)
-		return bad(check, page, "is no header of an LMDB file");
-	if (header->version != VERSION)
-		return bad(check, page, "has the version of another LMDB");
-	if (size < PAGE_MIN || size > PAGE_MAX || (size & (size - 1)) != 0)
-		return bad(check, page, "has an impossible page size");
-	if (header->map_size > MAP_MAX || header->last_page < 1 ||
-	    header->last_page >= header->map_size / size)
-		return bad(check, page, "counts more pages than there can be");
-	if ((header->free.flags & ~(uint32_t)MDB_NOSUBDIR) != MDB_INTEGERKEY ||
-	    header->records.flags != 0)
-		return bad(check, page, "has flags that a store never has");
-	if (header->txn_id != 0 && header->txn_id % 2 != page)
-		return bad(check, page, "has the number of another commit");
-	return true;
-}
-
-/* The older header is not used; after a commit that failed, LMDB leaves half of a new one there. */
-static bool check_roots(struct check *check, const struct header headers[2])
-{
-	uint64_t page = headers[0].txn_id < headers[1].txn_id ? 1 : 0;
-	const struct header *header = &headers[page];
-
-	return check_root(check, page, &header->free, header->last_page) &&
-	       check_root(check, page, &header->records, header->last_page);
-}
-
-/* -1: an empty file. */
-static int read_headers(struct check *check, struct header headers[2])
-{
-	ssize_t n = read_some(check, 0, &headers[0], sizeof(headers[0]));
-
-	if (n <= 0)
-		return n == 0 ? -1 : 0;
-	if (n != (ssize_t)sizeof(headers[0])) {
-		(void)bad(check, 0, "is cut short");
-		return 0;
-	}
-	if (!check_one_header(check, &headers[0], 0))
-		return 0;
+	if (len != sizeof(headers[0]))
+		return bad(check, 0, "is cut short");
+	if (!has_no_fault(check, 0, ma_lmdb_header_fault(&headers[0], 0)))
+		return false;
 	check->page_size = headers[0].free.page_size;
-	if (!read_at(check, 1, &headers[1], sizeof(headers[1])) ||
-	    !check_one_header(check, &headers[1], 1))
-		return 0;
-	if (headers[1].free.page_size != check->page_size ||
-	    (headers[0].txn_id > headers[1].txn_id ? headers[0].txn_id - headers[1].txn_id
-						   : headers[1].txn_id - headers[0].txn_id) > 1)
-		(void)bad(check, 1, "does not belong to the header on page 0");
-	else
-		(void)check_roots(check, headers);
-	return 0;
+	return read_at(check, 1, 0, &headers[1], sizeof(headers[1])) &&
+	       has_no_fault(check, 1, ma_lmdb_header_fault(&headers[1], 1)) &&
+	       has_no_fault(check, 1, ma_lmdb_headers_fault(headers));
+}
+
+/* False: an empty file. */
+static bool read_headers(struct check *check, struct ma_lmdb_header headers[2])
+{
+	ssize_t n = read_some(check, 0, 0, &headers[0], sizeof(headers[0]));
+
+	if (n > 0)
+		(void)check_headers(check, headers, (size_t)n);
+	return n != 0;
+}
+
+static void check_newer_roots(struct check *check, const struct ma_lmdb_header headers[2])
+{
+	uint64_t newer = headers[0].txn_id < headers[1].txn_id ? 1 : 0;
+
+	(void)has_no_fault(check, newer, ma_lmdb_roots_fault(&headers[newer]));
 }
 
 int ma_lmdb_check_header(int fd, struct ma_lmdb_damage *damage_out)
 {
 	struct check check = {.fd = fd, .damage = damage_out};
-	struct header headers[2];
+	struct ma_lmdb_header headers[2];
 
 	/* What somebody writes at this moment looks damaged, and the next moment whole. */
 	for (int i = 0; i < N_TRIES; i++) {
 		check.error = 0;
-		if (read_headers(&check, headers) < 0 || check.error != MA_LMDB_DAMAGED)
+		if (!read_headers(&check, headers))
+			break;
+		if (check.error == 0)
+			check_newer_roots(&check, headers);
+		if (check.error != MA_LMDB_DAMAGED)
 			break;
 	}
 	return check.error;
@@ -222,117 +134,17 @@ int ma_lmdb_check_header(int fd, struct ma_lmdb_damage *damage_out)
 
 /* ---- pages ---- */
 
-static uint8_t *level_page(const struct check *check, unsigned int level)
+static struct ma_lmdb_page page_of(const struct walk *walk, uint64_t number, unsigned int level)
 {
-	return check->pages + level * check->page_size;
-}
+	const struct check *check = walk->check;
 
-static struct page_head head_of(const uint8_t *page)
-{
-	struct page_head head;
-
-	memcpy(&head, page, sizeof(head));
-	return head;
-}
-
-static size_t n_nodes(const uint8_t *page)
-{
-	return (head_of(page).lower - sizeof(struct page_head)) / 2;
-}
-
-/* False: not within the page. The offsets are. */
-static bool node_at(const struct check *check, const uint8_t *page, size_t i, struct node *node_out)
-{
-	struct ma_span rest;
-	uint16_t offset;
-	uint16_t fields[4];
-	size_t len;
-
-	memcpy(&offset, page + sizeof(struct page_head) + 2 * i, sizeof(offset));
-	if (offset % 2 != 0 || offset < head_of(page).upper ||
-	    offset + sizeof(fields) > check->page_size)
-		return false;
-	rest = ma_span(page + offset, check->page_size - offset);
-	memcpy(fields, rest.p, sizeof(fields));
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	node_out->size = fields[0] | (uint32_t)fields[1] << 16;
-#else
-	node_out->size = fields[1] | (uint32_t)fields[0] << 16;
-#endif
-	node_out->flags = fields[2];
-	node_out->child = node_out->size | (uint64_t)fields[2] << 32;
-	len = sizeof(fields) + fields[3];
-	if (len > rest.len)
-		return false;
-	node_out->key = ma_span(rest.p + sizeof(fields), fields[3]);
-	node_out->value = rest.p + len;
-	if ((head_of(page).flags & IS_BRANCH) != 0)
-		return true;
-	return rest.len - len >=
-	       ((node_out->flags & IS_ELSEWHERE) != 0 ? sizeof(uint64_t) : node_out->size);
-}
-
-/* Bytes that it takes in its page; nodes begin at even places. */
-static size_t room_of(const struct node *node, bool is_branch)
-{
-	size_t len = 4 * sizeof(uint16_t) + node->key.len;
-
-	if (!is_branch)
-		len += (node->flags & IS_ELSEWHERE) != 0 ? sizeof(uint64_t) : node->size;
-	return len + len % 2;
-}
-
-static int compare(const struct walk *walk, struct ma_span a, struct ma_span b)
-{
-	size_t len = a.len < b.len ? a.len : b.len;
-	uint64_t numbers[2];
-	int order;
-
-	if (walk->is_free && a.len == sizeof(numbers[0]) && b.len == sizeof(numbers[1])) {
-		memcpy(&numbers[0], a.p, a.len);
-		memcpy(&numbers[1], b.p, b.len);
-		return numbers[0] < numbers[1] ? -1 : numbers[0] > numbers[1];
-	}
-	order = len > 0 ? memcmp(a.p, b.p, len) : 0;
-	return order != 0 ? order : a.len < b.len ? -1 : a.len > b.len;
-}
-
-static bool is_in_place(const struct walk *walk, const struct bounds *bounds, struct ma_span key,
-			struct ma_span last)
-{
-	if (walk->is_free ? key.len != sizeof(uint64_t) : key.len == 0)
-		return false;
-	if (last.p != NULL ? compare(walk, last, key) >= 0
-			   : bounds->has_low && compare(walk, bounds->low, key) > 0)
-		return false;
-	return !bounds->has_high || compare(walk, key, bounds->high) < 0;
-}
-
-static bool check_nodes(const struct walk *walk, uint64_t number, const uint8_t *page,
-			const struct bounds *bounds)
-{
-	struct page_head head = head_of(page);
-	bool is_branch = head.flags == IS_BRANCH;
-	struct ma_span last = {NULL, 0};
-	size_t used = 0;
-
-	for (size_t i = 0; i < n_nodes(page); i++) {
-		struct node node;
-
-		if (!node_at(walk->check, page, i, &node))
-			return bad(walk->check, number, "has a record that does not fit in");
-		used += room_of(&node, is_branch);
-		if (!is_branch && (node.flags & ~IS_ELSEWHERE) != 0)
-			return bad(walk->check, number, "has a record with flags that none has");
-		/* The first key of a branch is never looked at. */
-		if (is_branch && i == 0)
-			continue;
-		if (!is_in_place(walk, bounds, node.key, last))
-			return bad(walk->check, number, "has its keys in the wrong order");
-		last = node.key;
-	}
-	return used == walk->check->page_size - head.upper ||
-	       bad(walk->check, number, "has records that overlap");
+	return (struct ma_lmdb_page){
+		.bytes = check->pages + level * check->page_size,
+		.size = check->page_size,
+		.number = number,
+		.is_branch = level + 1U < walk->tree->depth,
+		.is_free = walk->is_free,
+	};
 }
 
 /* Each page belongs to one place. */
@@ -343,80 +155,68 @@ static bool mark(struct check *check, uint64_t number)
 	if ((check->seen[number / 8] & bit) != 0)
 		return bad(check, number, "is used twice");
 	check->seen[number / 8] |= bit;
+	check->n_seen++;
+	if (number > check->highest)
+		check->highest = number;
 	return true;
-}
-
-static bool read_page(struct check *check, uint64_t number, uint8_t *page_out)
-{
-	if (number < 2 || number >= check->n_pages)
-		return bad(check, number, "is asked for, and is none");
-	if (!read_at(check, number, page_out, check->page_size))
-		return false;
-	return head_of(page_out).number == number ||
-	       bad(check, number, "says that it is another one");
 }
 
 /* Reads it into the buffer of its level. */
 static bool check_page(const struct walk *walk, uint64_t number, unsigned int level,
-		       const struct bounds *bounds)
+		       const struct ma_lmdb_bounds *bounds)
 {
 	struct check *check = walk->check;
-	uint8_t *page = level_page(check, level);
-	bool is_branch = level + 1U < walk->tree->depth;
-	struct page_head head;
+	struct ma_lmdb_page page = page_of(walk, number, level);
 
-	if (!read_page(check, number, page))
+	if (number < 2 || number >= check->n_pages)
+		return bad(check, number, "is asked for, and is none");
+	if (!read_at(check, number, 0, check->pages + level * check->page_size, check->page_size))
 		return false;
-	head = head_of(page);
-	if (head.flags != (is_branch ? IS_BRANCH : IS_LEAF))
-		return bad(check, number, "is of the wrong kind");
-	if (head.lower % 2 != 0 || head.lower < sizeof(head) + 2 || head.lower > head.upper ||
-	    head.upper > check->page_size)
-		return bad(check, number, "has impossible sizes");
-	if (is_branch && !walk->is_free && n_nodes(page) < 2)
-		return bad(check, number, "has a single branch");
-	return check_nodes(walk, number, page, bounds);
+	return has_no_fault(check, number, ma_lmdb_page_fault(&page, bounds));
 }
 
 /* ---- values ---- */
 
-static bool check_overflow(struct check *check, const struct node *node, uint64_t *first_out,
-			   uint64_t *n_out)
+/*
+ * A value that a commit writes twice, at last a shorter one, keeps the pages of the longer; LMDB's
+ * own lists of free pages do. All of them are freed with it.
+ */
+static bool check_overflow(const struct walk *walk, const struct ma_lmdb_node *node,
+			   uint64_t *first_out)
 {
-	uint8_t bytes[sizeof(struct page_head)];
-	struct page_head head;
-	uint32_t n;
+	struct check *check = walk->check;
+	uint64_t least = ma_lmdb_overflow_min(node->size, check->page_size);
+	struct ma_lmdb_page_head head;
+	uint64_t first;
+	uint64_t n;
 
-	memcpy(first_out, node->value, sizeof(*first_out));
-	*n_out = (sizeof(head) - 1 + (uint64_t)node->size) / check->page_size + 1;
-	if (*first_out < 2 || *first_out >= check->n_pages || *n_out > check->n_pages - *first_out)
-		return bad(check, *first_out, "is asked for, and is none");
-	if (!read_at(check, *first_out, bytes, sizeof(bytes)))
+	memcpy(&first, node->value.p, sizeof(first));
+	if (first < 2 || first >= check->n_pages || least > check->n_pages - first)
+		return bad(check, first, "is asked for, and is none");
+	if (!read_at(check, first, 0, &head, sizeof(head)))
 		return false;
-	head = head_of(bytes);
-	memcpy(&n, bytes + offsetof(struct page_head, lower), sizeof(n));
-	if (head.number != *first_out || head.flags != IS_OVERFLOW || n != *n_out)
-		return bad(check, *first_out, "does not begin the long record it should");
-	check->counted.n_overflows += *n_out;
-	for (uint64_t i = 0; i < *n_out; i++)
-		if (!mark(check, *first_out + i))
+	n = ma_lmdb_overflow_count(&head, first);
+	if (n < least || n > check->n_pages - first)
+		return bad(check, first, "does not begin the long record it should");
+	if (n > least)
+		check->has_spare = true;
+	check->counted.n_overflows += n;
+	for (uint64_t i = 0; i < n; i++)
+		if (!mark(check, first + i))
 			return false;
+	*first_out = first;
 	return true;
 }
 
 /* Numbers of a list of free pages, which lies in the page or behind @first. */
-static bool read_numbers(struct check *check, const struct node *node, uint64_t first, uint64_t i,
-			 size_t n, uint64_t *out)
+static bool read_numbers(struct check *check, const struct ma_lmdb_node *node, uint64_t first,
+			 uint64_t i, size_t n, uint64_t *out)
 {
-	size_t len = n * sizeof(*out);
-	off_t at = (off_t)(first * check->page_size + sizeof(struct page_head) + i * sizeof(*out));
-
-	if ((node->flags & IS_ELSEWHERE) == 0) {
-		memcpy(out, node->value + i * sizeof(*out), len);
-		return true;
-	}
-	return pread(check->fd, out, len, at) == (ssize_t)len ||
-	       bad(check, first, "is behind the end of the file");
+	if (node->is_elsewhere)
+		return read_at(check, first, sizeof(struct ma_lmdb_page_head) + i * sizeof(*out),
+			       out, n * sizeof(*out));
+	memcpy(out, node->value.p + i * sizeof(*out), n * sizeof(*out));
+	return true;
 }
 
 /* In falling order from below @last, which is set to the least of them. */
@@ -434,7 +234,7 @@ static bool check_numbers(struct check *check, uint64_t page, const uint64_t *nu
 }
 
 /* A count, and as many numbers. After many changes at once there are very many. */
-static bool check_free_list(struct check *check, uint64_t page, const struct node *node,
+static bool check_free_list(struct check *check, uint64_t page, const struct ma_lmdb_node *node,
 			    uint64_t first)
 {
 	uint64_t numbers[512];
@@ -446,7 +246,7 @@ static bool check_free_list(struct check *check, uint64_t page, const struct nod
 	if (freed_by == 0 || freed_by > check->txn_id)
 		return bad(check, page, "lists pages as free that a later commit will free");
 	check->newest_list = freed_by;
-	if (node->size < sizeof(n) || node->size % sizeof(n) != 0)
+	if (node->size == 0 || node->size % sizeof(n) != 0)
 		return bad(check, page, "has a list of free pages of an impossible size");
 	if (!read_numbers(check, node, first, 0, 1, &n))
 		return false;
@@ -463,20 +263,17 @@ static bool check_free_list(struct check *check, uint64_t page, const struct nod
 	return true;
 }
 
-static bool check_values(const struct walk *walk, uint64_t number, const uint8_t *page)
+static bool check_values(const struct walk *walk, const struct ma_lmdb_page *page)
 {
 	struct check *check = walk->check;
 
-	for (size_t i = 0; i < n_nodes(page); i++) {
+	for (size_t i = 0; i < ma_lmdb_page_count(page); i++) {
+		struct ma_lmdb_node node = ma_lmdb_page_node(page, i);
 		uint64_t first = 0;
-		uint64_t n;
-		struct node node;
 
-		if (!node_at(check, page, i, &node))
-			return bad(check, number, "has a record that does not fit in");
-		if ((node.flags & IS_ELSEWHERE) != 0 && !check_overflow(check, &node, &first, &n))
+		if (node.is_elsewhere && !check_overflow(walk, &node, &first))
 			return false;
-		if (walk->is_free && !check_free_list(check, number, &node, first))
+		if (walk->is_free && !check_free_list(check, page->number, &node, first))
 			return false;
 		check->counted.n_entries++;
 	}
@@ -485,82 +282,77 @@ static bool check_values(const struct walk *walk, uint64_t number, const uint8_t
 
 /* ---- trees ---- */
 
-static struct bounds bounds_of(const struct check *check, const uint8_t *page, size_t i,
-			       const struct bounds *outer, uint64_t *child_out)
+/* The pages that lead to the lowest key below a page, which is at @level. */
+static bool check_lowest(const struct walk *walk, uint64_t number, unsigned int level,
+			 const struct ma_lmdb_bounds *bounds)
 {
-	struct bounds bounds = *outer;
-	struct node node = {0};
+	struct ma_lmdb_page page = page_of(walk, number, level);
+	struct ma_lmdb_bounds inner = *bounds;
 
-	/* All have been found in the page by now. */
-	if (i + 1 < n_nodes(page) && node_at(check, page, i + 1, &node)) {
-		bounds.has_high = true;
-		bounds.high = node.key;
+	while (page.is_branch) {
+		struct ma_lmdb_bounds outer = inner;
+		uint64_t child = ma_lmdb_page_child(&page, 0, &outer, &inner);
+
+		level++;
+		if (!check_page(walk, child, level, &inner))
+			return false;
+		page = page_of(walk, child, level);
 	}
-	(void)node_at(check, page, i, &node);
-	if (i > 0) {
-		bounds.has_low = true;
-		bounds.low = node.key;
-	}
-	*child_out = node.child;
-	return bounds;
+	return true;
 }
 
-/* The branch under which @key is. */
-static size_t branch_of(const struct walk *walk, const uint8_t *page)
+/* A page may be joined with the one beside it, under the lowest key that is below. */
+static bool check_beside(const struct walk *walk, const struct ma_lmdb_page *page, size_t i,
+			 unsigned int level, const struct ma_lmdb_bounds *bounds)
 {
-	size_t i = 1;
-	struct node node;
+	struct ma_lmdb_bounds inner;
+	uint64_t child = ma_lmdb_page_child(page, i, bounds, &inner);
 
-	while (i < n_nodes(page) && node_at(walk->check, page, i, &node) &&
-	       compare(walk, node.key, walk->key) <= 0)
-		i++;
-	return i - 1;
+	return check_page(walk, child, level, &inner) && mark(walk->check, child) &&
+	       check_lowest(walk, child, level, &inner);
 }
 
 static bool check_below(const struct walk *walk, uint64_t number, unsigned int level,
-			const struct bounds *bounds);
+			const struct ma_lmdb_bounds *bounds);
 
-/* Neighbours of the branch, which a page that becomes too empty is joined with, and the branch. */
-static bool check_branch(const struct walk *walk, unsigned int level, const struct bounds *bounds)
+/* What a change of the key may touch: the neighbours of its branch, and the branch. */
+static bool check_branch(const struct walk *walk, const struct ma_lmdb_page *page,
+			 unsigned int level, const struct ma_lmdb_bounds *bounds)
 {
-	const uint8_t *page = level_page(walk->check, level);
-	size_t at = branch_of(walk, page);
+	size_t at = ma_lmdb_page_branch(page, walk->key);
+	struct ma_lmdb_bounds inner;
 	uint64_t child;
-	struct bounds inner;
 
-	if (at > 0) {
-		inner = bounds_of(walk->check, page, at - 1, bounds, &child);
-		if (!check_page(walk, child, level + 1, &inner) || !mark(walk->check, child))
-			return false;
-	}
-	if (at + 1 < n_nodes(page)) {
-		inner = bounds_of(walk->check, page, at + 1, bounds, &child);
-		if (!check_page(walk, child, level + 1, &inner) || !mark(walk->check, child))
-			return false;
-	}
-	inner = bounds_of(walk->check, page, at, bounds, &child);
+	if (!check_lowest(walk, page->number, level, bounds))
+		return false;
+	if (at > 0 && !check_beside(walk, page, at - 1, level + 1, bounds))
+		return false;
+	if (at + 1 < ma_lmdb_page_count(page) &&
+	    !check_beside(walk, page, at + 1, level + 1, bounds))
+		return false;
+	child = ma_lmdb_page_child(page, at, bounds, &inner);
 	return check_below(walk, child, level + 1, &inner);
 }
 
 /* As deep as the tree, of which the depth was checked. */
 static bool check_below(const struct walk *walk, uint64_t number, unsigned int level,
-			const struct bounds *bounds)
+			const struct ma_lmdb_bounds *bounds)
 {
 	struct check *check = walk->check;
-	const uint8_t *page = level_page(check, level);
+	struct ma_lmdb_page page = page_of(walk, number, level);
 
 	if (!check_page(walk, number, level, bounds) || !mark(check, number))
 		return false;
-	if (level + 1U == walk->tree->depth) {
+	if (!page.is_branch) {
 		check->counted.n_leaves++;
-		return check_values(walk, number, page);
+		return check_values(walk, &page);
 	}
 	check->counted.n_branches++;
 	if (walk->has_key)
-		return check_branch(walk, level, bounds);
-	for (size_t i = 0; i < n_nodes(page); i++) {
-		uint64_t child;
-		struct bounds inner = bounds_of(check, page, i, bounds, &child);
+		return check_branch(walk, &page, level, bounds);
+	for (size_t i = 0; i < ma_lmdb_page_count(&page); i++) {
+		struct ma_lmdb_bounds inner;
+		uint64_t child = ma_lmdb_page_child(&page, i, bounds, &inner);
 
 		if (!check_below(walk, child, level + 1, &inner))
 			return false;
@@ -570,27 +362,30 @@ static bool check_below(const struct walk *walk, uint64_t number, unsigned int l
 
 static bool check_tree(const struct walk *walk)
 {
-	struct tree *counted = &walk->check->counted;
+	static const struct ma_lmdb_bounds everything = {.low = {.p = NULL}};
+	struct ma_lmdb_tree *counted = &walk->check->counted;
 
-	*counted = (struct tree){0};
-	if (walk->tree->root != NO_PAGE &&
-	    !check_below(walk, walk->tree->root, 0, &(struct bounds){.has_low = false}))
+	*counted = (struct ma_lmdb_tree){0};
+	if (walk->tree->root != MA_LMDB_NO_PAGE &&
+	    !check_below(walk, walk->tree->root, 0, &everything))
 		return false;
 	if (walk->has_key)
 		return true;
-	return (counted->n_branches == walk->tree->n_branches &&
-		counted->n_leaves == walk->tree->n_leaves &&
-		counted->n_overflows == walk->tree->n_overflows &&
-		counted->n_entries == walk->tree->n_entries) ||
-	       bad(walk->check, walk->check->txn_id % 2, "counts other pages than there are");
+	if (counted->n_branches != walk->tree->n_branches ||
+	    counted->n_leaves != walk->tree->n_leaves ||
+	    counted->n_overflows != walk->tree->n_overflows ||
+	    counted->n_entries != walk->tree->n_entries)
+		return bad(walk->check, walk->check->txn_id % 2,
+			   "counts other pages than there are");
+	return true;
 }
 
-static bool begin(struct check *check, uint64_t txn_id, struct header *header_out)
+static bool begin(struct check *check, uint64_t txn_id, struct ma_lmdb_header *header_out)
 {
-	struct header headers[2];
+	struct ma_lmdb_header headers[2];
 	unsigned int depth;
 
-	if (read_headers(check, headers) < 0)
+	if (!read_headers(check, headers))
 		return bad(check, 0, "is gone");
 	if (check->error != 0)
 		return false;
@@ -598,6 +393,9 @@ static bool begin(struct check *check, uint64_t txn_id, struct header *header_ou
 	/* The lock file has its own idea of which commit is the last. */
 	if (header_out->txn_id != txn_id)
 		return bad(check, txn_id % 2, "is not of the last commit: was the file replaced?");
+	/* It need not be the newer one: somebody may have committed since. */
+	if (!has_no_fault(check, txn_id % 2, ma_lmdb_roots_fault(header_out)))
+		return false;
 	check->txn_id = txn_id;
 	check->n_pages = header_out->last_page + 1;
 	depth = header_out->free.depth > header_out->records.depth ? header_out->free.depth
@@ -609,42 +407,70 @@ static bool begin(struct check *check, uint64_t txn_id, struct header *header_ou
 	return check->error == 0;
 }
 
-/*
- * An old list of free pages is in order, but for the fact that the pages are in use again. Each
- * commit frees some, unless there are hardly any.
- */
-static bool check_free_tree(struct check *check, const struct header *header)
+static bool take(uint64_t *room, uint64_t n)
 {
-	if (!check_tree(&(struct walk){.check = check, .tree = &header->free, .is_free = true}))
+	if (n > *room)
 		return false;
-	return header->records.depth < 2 || header->free.root == NO_PAGE ||
-	       check->newest_list == header->txn_id ||
-	       bad(check, header->free.root, "is an old list of free pages");
+	*room -= n;
+	return true;
 }
 
-static int check_trees(int fd, uint64_t txn_id, const struct ma_span *key,
-		       struct ma_lmdb_damage *damage)
+/*
+ * Pages that are neither free nor of the tree of free pages are there for the records; if they are
+ * too few, the header's last page is too low, and LMDB would write over those behind it.
+ *
+ * An old list of free pages is in order, but for the fact that the pages are in use again. Each
+ * commit frees some, unless it found no records: then all of its pages are new, behind the others.
+ */
+static bool check_free_tree(struct check *check, const struct ma_lmdb_header *header)
 {
-	struct check check = {.fd = fd, .damage = damage};
-	struct header header;
+	const struct ma_lmdb_tree *records = &header->records;
+	uint64_t room;
 
-	if (begin(&check, txn_id, &header) && check_free_tree(&check, &header))
-		(void)check_tree(&(struct walk){.check = &check,
+	if (!check_tree(&(struct walk){.check = check, .tree = &header->free, .is_free = true}))
+		return false;
+	room = header->last_page - 1 - check->n_seen;
+	if (!take(&room, records->n_branches) || !take(&room, records->n_leaves) ||
+	    !take(&room, records->n_overflows))
+		return bad(check, check->txn_id % 2, "counts fewer pages than there are");
+	if (header->free.root != MA_LMDB_NO_PAGE && check->newest_list != header->txn_id &&
+	    check->highest != room + 1 + check->n_seen)
+		return bad(check, header->free.root, "is an old list of free pages");
+	return true;
+}
+
+static int check_trees(struct check *check, uint64_t txn_id, const struct ma_span *key)
+{
+	struct ma_lmdb_header header;
+
+	if (begin(check, txn_id, &header) && check_free_tree(check, &header)) {
+		/* Those of lists are no matter: that tree was seen whole, and its pages add up. */
+		check->has_spare = false;
+		(void)check_tree(&(struct walk){.check = check,
 						.tree = &header.records,
 						.has_key = key != NULL,
 						.key = key != NULL ? *key : ma_span(NULL, 0)});
-	ma_free(check.seen);
-	ma_free(check.pages);
-	return check.error;
+	}
+	ma_free(check->seen);
+	ma_free(check->pages);
+	return check->error;
 }
 
 int ma_lmdb_check_way(int fd, uint64_t txn_id, struct ma_span key,
 		      struct ma_lmdb_damage *damage_out)
 {
-	return check_trees(fd, txn_id, &key, damage_out);
+	struct check check = {.fd = fd, .damage = damage_out};
+	int error = check_trees(&check, txn_id, &key);
+
+	/* Whether the pages to spare are another record's can only be seen of all. */
+	if (error == 0 && check.has_spare)
+		return ma_lmdb_check_all(fd, txn_id, damage_out);
+	return error;
 }
 
 int ma_lmdb_check_all(int fd, uint64_t txn_id, struct ma_lmdb_damage *damage_out)
 {
-	return check_trees(fd, txn_id, NULL, damage_out);
+	struct check check = {.fd = fd, .damage = damage_out};
+
+	return check_trees(&check, txn_id, NULL);
 }

@@ -96,6 +96,7 @@ may_include() {
 	esac
 	case $f in # a unit test may use what its neighbour may use, and the test support
 	lib/*test_*.c) case $h in support.h | tests/support.h) return 0 ;; esac ;;
+	tools/*test_*.c) case $h in support.h | test_calls.h) return 0 ;; esac ;;
 	esac
 	case $f in
 	include/*) return 1 ;;

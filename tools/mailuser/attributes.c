@@ -46,12 +46,9 @@ static bool number_parse(enum ma_kind kind, const char *text, int64_t *value_out
 		return ma_day_parse(text, value_out);
 	case MA_KIND_DAYS:
 		return ma_parse_long(text, -1, MA_DAYS_MAX, value_out);
-	case MA_KIND_ON:
-	case MA_KIND_OFF:
+	default: /* MA_KIND_ON and MA_KIND_OFF: there is no text */
 		*value_out = kind == MA_KIND_ON ? 1 : 0;
 		return true;
-	default:
-		return false;
 	}
 }
 
@@ -126,12 +123,13 @@ static enum mailauth_status groups_add(struct mailauth_user *user, const char *m
 }
 
 /* Is a word of this length in a list? */
-static bool has_word(const char *list, const char *word, size_t len)
+static bool has_word(const char *list, char separator, const char *word, size_t len)
 {
+	const char separators[] = {separator, '\0'};
 	size_t n;
 
-	for (; *list != '\0'; list += n + (list[n] == ',')) {
-		n = strcspn(list, ",");
+	for (; *list != '\0'; list += n + (list[n] == separator)) {
+		n = strcspn(list, separators);
 		if (n == len && strncmp(list, word, len) == 0)
 			return true;
 	}
@@ -150,7 +148,7 @@ static enum mailauth_status groups_remove(struct mailauth_user *user, const char
 		return MAILAUTH_E_NOMEM;
 	for (; *groups != '\0'; groups += len + (groups[len] == ',')) {
 		len = strcspn(groups, ",");
-		if (has_word(out, groups, len))
+		if (has_word(out, ',', groups, len))
 			continue;
 		if (end > 0)
 			rest[end++] = ',';
@@ -240,18 +238,12 @@ enum mailauth_status ma_attributes_set_hash(struct mailauth_user *user, const ch
 bool ma_attributes_check(const struct mailauth_user *user)
 {
 	static const char apop[] = "APOP";
-	const char *list = mailauth_user_text(user, MAILAUTH_TEXT_MECHS);
-	size_t len;
+	const char *mechs = mailauth_user_text(user, MAILAUTH_TEXT_MECHS);
 
-	if (mailauth_user_number(user, MAILAUTH_NUMBER_RECOVERABLE) > 0)
+	if (mailauth_user_number(user, MAILAUTH_NUMBER_RECOVERABLE) > 0 ||
+	    !has_word(mechs, ' ', apop, strlen(apop)))
 		return true;
-	for (const char *word = list; *word != '\0'; word += len + strspn(word + len, " ")) {
-		len = strcspn(word, " ");
-		if (len != strlen(apop) || strncmp(word, apop, len) != 0)
-			continue;
-		ma_say("APOP needs the password itself: add --recoverable to keep it, sealed, or "
-		       "leave APOP out");
-		return false;
-	}
-	return true;
+	ma_say("APOP needs the password itself: add --recoverable to keep it, sealed, or leave "
+	       "APOP out");
+	return false;
 }

@@ -202,13 +202,13 @@ enum mailauth_status ma_bulk_name_parse(struct mailauth *ctx, const char *text, 
 					struct mailauth_name *name_out)
 {
 	char full[2 * MAILAUTH_NAME_MAX];
-	int len;
+	size_t len;
 
 	if (realm == NULL || strchr(text, '@') != NULL)
 		return mailauth_name_parse(ctx, text, name_out);
 	*name_out = (struct mailauth_name){0};
-	len = snprintf(full, sizeof(full), "%s@%s", text, realm);
-	if (len < 0 || (size_t)len >= sizeof(full))
+	len = (size_t)snprintf(full, sizeof(full), "%s@%s", text, realm);
+	if (len >= sizeof(full))
 		return MAILAUTH_E_LIMIT;
 	return mailauth_name_parse(ctx, full, name_out);
 }

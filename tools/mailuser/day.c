@@ -86,7 +86,6 @@ struct date {
 	struct tm tm;
 	int n_dates;
 	int n_weekdays;
-	int n_relatives;
 	int weekday;
 	int ordinal; /* of the weekday: 1 is the next to come, today included */
 	int days;
@@ -241,7 +240,6 @@ static size_t item_date(const struct token *t, struct date *date)
 
 static bool relative_add(struct date *date, const struct token *unit, int count)
 {
-	date->n_relatives++;
 	if (unit->type == TYPE_DAYS || unit->type == TYPE_AWAY)
 		date->days += count * unit->value;
 	else if (unit->type == TYPE_MONTHS)
@@ -345,8 +343,7 @@ bool ma_day_parse(const char *text, int64_t *day_out)
 		return false;
 	}
 
-	if (gmtime_r(&now, &date.tm) == NULL)
-		return false;
+	(void)gmtime_r(&now, &date.tm); /* fails in the year 2^31 */
 	date.tm.tm_hour = date.tm.tm_min = date.tm.tm_sec = 0;
 	if (!tokens_read(text, tokens) || !items_read(tokens, &date) || !date_day(&date, &day))
 		return false;

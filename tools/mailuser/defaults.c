@@ -46,9 +46,10 @@ static bool path_make(const struct app *app, const char *suffix, char path_out[P
 	const char *config = app->config == NULL ? CONFIG_FILE : app->config;
 	const char *slash = strrchr(config, '/');
 	int folder_len = slash == NULL ? 0 : (int)(slash - config + 1);
-	int n = snprintf(path_out, PATH_MAX, "%.*s" FILE_NAME "%s", folder_len, config, suffix);
+	size_t n = (size_t)snprintf(path_out, PATH_MAX, "%.*s" FILE_NAME "%s", folder_len, config,
+				    suffix);
 
-	if (n > 0 && n < PATH_MAX)
+	if (n < PATH_MAX)
 		return true;
 	ma_say("the name of the configuration file is too long");
 	return false;
@@ -135,12 +136,9 @@ static bool value_set(struct defaults *defaults, enum key key, const char *text)
 		return ma_defaults_set_expire(defaults, text);
 	case KEY_SHELL:
 		return ma_defaults_set_shell(defaults, text);
-	case KEY_SKEL:
+	default: /* KEY_SKEL */
 		return path_set(defaults->skeleton, text);
-	case N_KEYS:
-		break;
 	}
-	return false;
 }
 
 /* The file, if there is one and it can be trusted; *ok_out is false after a message. */
@@ -290,15 +288,15 @@ void ma_defaults_home(const char *base, const char *name, char home_out[MAILAUTH
 {
 	const char *at = strchr(name, '@');
 	size_t base_len = strlen(base);
-	int n;
+	size_t n;
 
 	home_out[0] = '\0';
 	if (at == NULL)
 		return;
 	while (base_len > 1 && base[base_len - 1] == '/')
 		base_len--;
-	n = snprintf(home_out, MAILAUTH_TEXT_MAX + 1, "%.*s/%s/%.*s", (int)base_len, base, at + 1,
-		     (int)(at - name), name);
-	if (n < 0 || n > MAILAUTH_TEXT_MAX)
+	n = (size_t)snprintf(home_out, MAILAUTH_TEXT_MAX + 1, "%.*s/%s/%.*s", (int)base_len, base,
+			     at + 1, (int)(at - name), name);
+	if (n > MAILAUTH_TEXT_MAX)
 		home_out[0] = '\0';
 }

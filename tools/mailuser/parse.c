@@ -17,31 +17,44 @@
  */
 #define DAY_MAX 2932896 /* 9999-12-31 */
 
+/* Of a year that fits an int. */
+static struct tm time_split(time_t seconds)
+{
+	struct tm tm;
+
+	(void)gmtime_r(&seconds, &tm);
+	return tm;
+}
+
 struct ma_day_text ma_format_day(int64_t day)
 {
 	struct ma_day_text out = {"never"};
-	time_t seconds = (time_t)day * MA_DAY_S;
 	struct tm tm;
 
 	if (day < 0)
 		return out;
-	if (day > DAY_MAX || gmtime_r(&seconds, &tm) == NULL ||
-	    strftime(out.text, sizeof(out.text), "%Y-%m-%d", &tm) == 0)
+	if (day > DAY_MAX) {
 		(void)snprintf(out.text, sizeof(out.text), "day %lld", (long long)day);
+		return out;
+	}
+	tm = time_split((time_t)day * MA_DAY_S);
+	(void)strftime(out.text, sizeof(out.text), "%Y-%m-%d", &tm);
 	return out;
 }
 
 struct ma_day_text ma_format_time(int64_t seconds)
 {
 	struct ma_day_text out = {"never"};
-	time_t clock = (time_t)seconds;
 	struct tm tm;
 
 	if (seconds < 0)
 		return out;
-	if (seconds / MA_DAY_S > DAY_MAX || gmtime_r(&clock, &tm) == NULL ||
-	    strftime(out.text, sizeof(out.text), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+	if (seconds / MA_DAY_S > DAY_MAX) {
 		(void)snprintf(out.text, sizeof(out.text), "second %lld", (long long)seconds);
+		return out;
+	}
+	tm = time_split((time_t)seconds);
+	(void)strftime(out.text, sizeof(out.text), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return out;
 }
 

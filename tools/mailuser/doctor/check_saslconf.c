@@ -60,9 +60,7 @@ static bool is_on(const char *value)
 /* Debian's Postfix has a folder of its own, and many instructions name the other one. */
 static bool is_misplaced(const struct server *server, struct text *path_out)
 {
-	const char *slash = strrchr(server->conf, '/');
-
-	*path_out = ma_text("/etc/sasl2%s", slash == NULL ? "" : slash);
+	*path_out = ma_text("/etc/sasl2/%s", basename(server->conf));
 	return strcmp(path_out->text, server->conf) != 0 && access(path_out->text, F_OK) == 0;
 }
 

@@ -62,19 +62,28 @@ enum foreign ma_foreign_read(const char *path, char **text_out)
 	return result;
 }
 
-/* A line that begins with white space goes on with the one before; comments between do not end it.
+/*
+ * postconf(5): a line that begins with white space goes on with the one before. Comments and empty
+ * lines between do not end it; they are taken out.
  */
 static void join_lines(char *text)
 {
-	for (char *p = text; *p != '\0'; p++) {
-		size_t blank;
+	char *end = text;
+	const char *next;
 
-		if (p[0] != '\n' || (p[1] != ' ' && p[1] != '\t'))
+	for (const char *line = text; *line != '\0'; line = next) {
+		size_t len = strcspn(line, "\n");
+		size_t blank = strspn(line, " \t");
+
+		next = line + len + (line[len] == '\n');
+		if (blank == len || line[blank] == '#')
 			continue;
-		blank = strspn(p + 1, " \t");
-		if (p[1 + blank] != '#' && p[1 + blank] != '\n' && p[1 + blank] != '\0')
-			*p = ' ';
+		if (blank > 0 && end > text)
+			end[-1] = ' ';
+		memmove(end, line, (size_t)(next - line));
+		end += next - line;
 	}
+	*end = '\0';
 }
 
 static char *trim(char *text)
@@ -142,13 +151,14 @@ static bool parse(char *text, struct settings *settings)
 	char *line;
 
 	while ((line = strsep(&text, "\n")) != NULL) {
-		struct setting setting = {.line = ++n};
+		struct setting setting = {.name = NULL};
 
+		n++;
 		line = trim(line);
 		if (line[0] == '\0' || line[0] == '#')
 			continue;
 		if (is_label(settings->style, line))
-			setting = (struct setting){.name = line, .value = "", .line = n};
+			setting = (struct setting){.name = line, .value = ""};
 		else if (!split(settings->style, line, &setting)) {
 			if (each_counts && settings->bad_line == 0)
 				settings->bad_line = n;

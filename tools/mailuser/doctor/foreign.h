@@ -30,7 +30,6 @@ enum style {
 struct setting {
 	const char *name; /* lower case, but for Exim, where capitals are macros */
 	const char *value;
-	unsigned int line;
 };
 
 /** What one program's configuration says. Zero is empty. */
